@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs';
 import {
   type handleServerStreamingCall,
   type handleUnaryCall,
+  Metadata,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
+  type ServerUnaryCall,
   type ServiceDefinition,
   status,
   type UntypedHandleCall,
@@ -37,9 +39,15 @@ export interface InterceptedCall {
   readonly request: Message;
 }
 
+/** `call` tells whether the client has gone (`cancelled`): a long wait should then end. */
+export type UnaryHandler = (
+  request: Message,
+  call: ServerUnaryCall<Message, Message>,
+) => Message | Promise<Message>;
+
 /** The methods of one service that are served; every other method of its definition answers UNIMPLEMENTED. */
 export interface ServiceHandlers {
-  readonly unary?: Record<string, (request: Message) => Message | Promise<Message>>;
+  readonly unary?: Record<string, UnaryHandler>;
   readonly serverStream?: Record<string, (request: Message) => AsyncIterable<Message> | Iterable<Message>>;
   readonly bidirectional?: Record<string, (call: ServerDuplexStream<Message, Message>) => void>;
 }
@@ -112,13 +120,13 @@ function implement(
 
 function serveUnary(
   method: string,
-  handler: (request: Message) => Message | Promise<Message>,
+  handler: UnaryHandler,
   intercept: () => Interceptor | undefined,
 ): handleUnaryCall<Message, Message> {
   return async (call, callback) => {
     try {
       await intercept()?.({ method, phase: 'before', request: call.request });
-      const response = await handler(call.request);
+      const response = await handler(call.request, call);
       await intercept()?.({ method, phase: 'after', request: call.request });
       callback(null, response);
     } catch (error) {
@@ -139,7 +147,10 @@ function serveStream(
       await intercept()?.({ method, phase: 'after', request: call.request });
       call.end();
     } catch (error) {
-      call.destroy(asStatus(error));
+      // Headers first: the clients take an error without them for a broken connection and send twice more.
+      call.sendMetadata(new Metadata());
+      // Not destroy(): a destroyed stream never sends its status, and the client would wait for ever.
+      call.emit('error', asStatus(error));
     }
   };
 }

@@ -1,0 +1,61 @@
+import { defineOperation, type OperationContext } from '../../shared/operation/define.ts';
+import type { Outcome } from '../../shared/operation/outcome.ts';
+import { type Converged, convergeSchema, Fenced } from '../../shared/postgres/schema/converge.ts';
+import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';
+import limits from './function.json' with { type: 'json' };
+import { type CreateSchemaMessage, createSchemaMessage } from './message.ts';
+
+export default defineOperation({
+  name: 'create-schema',
+  timeoutSeconds: limits.timeoutSeconds,
+  message: createSchemaMessage,
+  access: ({ target, owner, levels, adopt, lockDatabase }) => ({
+    target,
+    levels: owner === undefined ? levels : ['owner', ...levels],
+    actions: [...(adopt ? ['adopt'] : []), ...(lockDatabase ? ['lockDatabase'] : [])],
+  }),
+  run: async (message, operation): Promise<Outcome> => {
+    const converged = operation.dryRun ? await plan(message, operation) : await apply(message, operation);
+    return {
+      changes: converged.steps.flatMap(({ change }) => (change ? [change] : [])),
+      notes: converged.notes,
+      ...(operation.dryRun ? { statements: converged.steps.map(({ sql }) => sql.text) } : {}),
+    };
+  },
+});
+
+function plan(
+  message: CreateSchemaMessage,
+  { pools, signal, remainingMs }: OperationContext,
+): Promise<Converged> {
+  return convergeSchema(pools, message.target, desiredOf(message), { signal, remainingMs, fence: undefined });
+}
+
+/** The intent first; then the schema, under the intent's epoch; then what came of it. */
+async function apply(message: CreateSchemaMessage, operation: OperationContext): Promise<Converged> {
+  const { target, schema } = message;
+  const desired = desiredOf(message);
+  const ref = await operation.registry('schemas', target.instance, target.database, schema);
+  const wish = { ref, identity: { ...target, schema }, desired };
+  for (let atLeast = 0; ; ) {
+    const fence = await operation.intend({ ...wish, atLeast });
+    try {
+      const converged = await convergeSchema(operation.pools, target, desired, { ...operation, fence });
+      operation.fulfil({ levels: converged.levels, roles: converged.roles, notes: converged.notes });
+      return converged;
+    } catch (error) {
+      // Ours may still be the newest wish: the registry decides, and numbers it above what the schema carries.
+      if (!(error instanceof Fenced) || error.epoch <= atLeast) throw error;
+      atLeast = error.epoch;
+    }
+  }
+}
+
+function desiredOf({ target, owner, comment, ...rest }: CreateSchemaMessage): DesiredSchema {
+  return {
+    ...rest,
+    database: target.database,
+    ...(owner === undefined ? {} : { owner }),
+    ...(comment === undefined ? {} : { comment }),
+  };
+}

@@ -1,0 +1,54 @@
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { type Interceptor, startGrpcServer } from '../grpc/server.ts';
+import { Database } from './database.ts';
+import { batchGetDocuments, documentCalls } from './document-calls.ts';
+import { listCalls } from './list-calls.ts';
+import { runAggregationQuery, runQuery } from './query-calls.ts';
+import { type Clock, systemClock } from './time.ts';
+import { transactionCalls } from './transaction-calls.ts';
+
+/** A running Firestore of this machine. */
+export interface LocalFirestore {
+  /** Value for FIRESTORE_EMULATOR_HOST, such as `127.0.0.1:8080`. */
+  readonly host: string;
+  /** Tests put faults in here, at any time; see `local/grpc/server.ts`. */
+  intercept: Interceptor | undefined;
+  /** Removes all documents of all databases and forgets all transactions. */
+  clear(): void;
+  close(): Promise<void>;
+}
+
+/** Serves Firestore with a clock of the caller's, so that a test can let transactions expire. */
+export async function serveFirestore(
+  options: { port?: number; clock?: Clock } = {},
+): Promise<LocalFirestore> {
+  const database = new Database(options.clock ?? systemClock);
+  const served: { intercept: Interceptor | undefined } = { intercept: undefined };
+  const server = await startGrpcServer({
+    protoJson: clientProtos(),
+    services: {
+      'google.firestore.v1.Firestore': {
+        unary: { ...transactionCalls(database), ...documentCalls(database), ...listCalls(database) },
+        serverStream: {
+          BatchGetDocuments: (request) => batchGetDocuments(database, request),
+          RunQuery: (request) => runQuery(database, request),
+          RunAggregationQuery: (request) => runAggregationQuery(database, request),
+        },
+      },
+    },
+    port: options.port ?? 0,
+    intercept: () => served.intercept,
+  });
+  return Object.assign(served, {
+    host: `127.0.0.1:${server.port}`,
+    clear: () => database.clear(),
+    close: () => server.close(),
+  });
+}
+
+/** The protobuf definitions of the installed client. They are no export of its package, its main file is. */
+function clientProtos(): string {
+  const main = createRequire(import.meta.url).resolve('@google-cloud/firestore');
+  return join(main, '..', '..', 'protos', 'v1.json');
+}

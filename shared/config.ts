@@ -1,0 +1,140 @@
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+
+const seconds = (fallback: number, least: number, most: number) =>
+  z.coerce.number().min(least).max(most).default(fallback);
+
+/** `project:region:name`, where each part may be or contain `*`. */
+const instancePattern = z.string().regex(/^[a-z0-9*.:-]+:[a-z0-9*-]+:[a-z0-9*-]+$/, {
+  error: 'must be project:region:name; * stands for any run of characters within a part',
+});
+
+/** Where a password is read from, each time a connection needs it: a mounted file follows a rotation, a variable doesn't. */
+const passwordSource = z.union([z.strictObject({ file: z.string() }), z.strictObject({ env: z.string() })]);
+
+const cloudSql = z.strictObject({
+  instances: instancePattern,
+  connector: z.literal('cloudsql'),
+  /** For IAM: the service account's e-mail without `.gserviceaccount.com`. */
+  user: z.string(),
+  /** Without a password the login is by IAM. */
+  password: passwordSource.optional(),
+  ipType: z.enum(['PRIVATE', 'PUBLIC', 'PSC']).default('PRIVATE'),
+  /** Another endpoint of the Cloud SQL Admin API, for tests. */
+  adminApi: z.url().optional(),
+});
+
+const direct = z.strictObject({
+  instances: instancePattern,
+  connector: z.literal('direct'),
+  host: z.string(),
+  port: z.coerce.number().int().min(1).max(65535).default(5432),
+  user: z.string(),
+  password: passwordSource.optional(),
+  /** `verify` checks the server's certificate against `ca` or the system's; `off` is for loopback. */
+  tls: z.enum(['verify', 'off']).default('verify'),
+  ca: z.string().optional(),
+});
+
+export const connectionSettings = z.discriminatedUnion('connector', [cloudSql, direct]);
+
+/** How to reach the instances that a pattern covers, and as whom. */
+export type ConnectionSettings = z.infer<typeof connectionSettings>;
+
+const rule = z.strictObject({
+  /** Names of functions this rule speaks of. */
+  functions: z.array(z.string()).min(1),
+  /** `project:region:name/database`; `*` stands for any run of characters within a part. */
+  targets: z
+    .array(z.string().regex(/^[^/]+:[^/]+:[^/]+\/.+$/s, 'must be project:region:name/database'))
+    .min(1),
+  /** Levels that may be made or granted. */
+  levels: z.array(z.string()).default([]),
+  /** Things that reach beyond one schema: taking over what exists, taking rights from PUBLIC. */
+  actions: z.array(z.string()).default([]),
+});
+
+/** Who may have what done where. What no rule allows is denied. */
+export type PolicyRule = z.infer<typeof rule>;
+
+/** A JSON document given as text, or as `@path` of a file that holds it. */
+const json = <T extends z.ZodType>(schema: T) =>
+  z
+    .string()
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text.startsWith('@') ? readFileSync(text.slice(1), 'utf8') : text) as unknown;
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) });
+        return z.NEVER;
+      }
+    })
+    .pipe(schema);
+
+const configSchema = z.object({
+  GOOGLE_CLOUD_PROJECT: z.string().min(1),
+  /** The one function that this process serves. */
+  FUNCTION_TARGET: z.string().default(''),
+  PORT: z.coerce.number().int().min(0).max(65535).default(8080),
+
+  DROVER_FIRESTORE_DATABASE: z.string().default('(default)'),
+  DROVER_RESULTS_TOPIC: z.string().default('operation-results'),
+
+  /** Which instances may be touched, and how. The first entry that matches counts; without one: denied. */
+  DROVER_INSTANCES: json(z.array(connectionSettings)).default([]),
+  DROVER_POLICY: json(z.strictObject({ rules: z.array(rule) })).default({ rules: [] }),
+
+  /** How long a worker may be silent before another takes its operation over. Renewed at a third of it. */
+  DROVER_LEASE_SECONDS: seconds(60, 1, 600),
+  /** Time from SIGTERM to exit. Cloud Run kills after 10 s. */
+  DROVER_SHUTDOWN_SECONDS: seconds(8, 1, 600),
+  /** How long an operation's record is kept after it ended (Firestore's TTL). */
+  DROVER_RECORD_DAYS: z.coerce.number().int().min(32).max(3650).default(400),
+
+  DROVER_CONNECTIONS_PER_DATABASE: z.coerce.number().int().min(1).max(100).default(8),
+  DROVER_CONNECTIONS_PER_INSTANCE: z.coerce.number().int().min(1).max(1000).default(20),
+  DROVER_CONNECTIONS_PER_PROCESS: z.coerce.number().int().min(1).max(1000).default(60),
+  /** How long a caller waits for a connection before it is told that there are too few. */
+  DROVER_CONNECTION_WAIT_SECONDS: seconds(30, 1, 540),
+
+  DROVER_LOG_LEVEL: z.enum(['debug', 'info', 'warning', 'error']).default('info'),
+});
+
+/** Every setting of the program. */
+export type Config = z.infer<typeof configSchema>;
+
+/**
+ * Reads the settings from environment variables.
+ *
+ * @throws Error that names every variable that is missing or wrong
+ */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const parsed = configSchema.safeParse(environment);
+  if (parsed.success) return parsed.data;
+  throw new Error(`The configuration can't be used:\n${z.prettifyError(parsed.error)}`);
+}
+
+let current: Config | undefined;
+
+/** The settings of this process, read from its environment once. */
+export function config(): Config {
+  current ??= readConfig(process.env);
+  return current;
+}
+
+/** The connection settings for an instance, or undefined where the configuration doesn't name it. */
+export function connectionFor(
+  instance: string,
+  settings: readonly ConnectionSettings[],
+): ConnectionSettings | undefined {
+  return settings.find((candidate) => matches(candidate.instances, instance));
+}
+
+/**
+ * Whether a pattern covers a name. `*` stands for any run of characters but `:` and `/`, so that a pattern for one
+ * project never reaches into another.
+ */
+export function matches(pattern: string, name: string): boolean {
+  const expression = pattern.split('*').map(RegExp.escape).join('[^:/]*');
+  return new RegExp(`^${expression}$`, 's').test(name);
+}

@@ -1,0 +1,51 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { z } from 'zod';
+
+/**
+ * What a function's `function.json` says: read by Terraform, the local cloud, the command line and the tests.
+ *
+ * Push acknowledges within 600 s and can't be extended, so a function has at most 540 s.
+ */
+export const manifestSchema = z.strictObject({
+  description: z.string(),
+  trigger: z.strictObject({ topic: z.string() }),
+  subscription: z.strictObject({
+    ackDeadlineSeconds: z.number().int().min(10).max(600),
+    minimumBackoffSeconds: z.number().min(0).max(600),
+    maximumBackoffSeconds: z.number().min(0).max(600),
+    /** Without it nothing is ever given up. */
+    maxDeliveryAttempts: z.number().int().min(5).max(100).optional(),
+  }),
+  timeoutSeconds: z.number().int().min(1).max(540),
+  memoryMib: z.number().int(),
+  /** Messages that one instance handles at a time. */
+  concurrency: z.number().int().min(1).max(1000),
+  permissions: z.strictObject({
+    /** IAM roles on the project. */
+    roles: z.array(z.string()),
+    /** Topics it publishes to. */
+    publishes: z.array(z.string()),
+    /** What its login may do on the instances: `writer` acts as Drover's admins. */
+    database: z.enum(['writer']).optional(),
+  }),
+});
+
+export type Manifest = z.infer<typeof manifestSchema> & { readonly name: string };
+
+const functionsFolder = path.resolve(import.meta.dirname, '..', 'functions');
+
+/** The manifests of all functions: every folder in `functions/` that has a `function.json`. */
+export function readManifests(folder = functionsFolder): Manifest[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => {
+      const text = readFileSync(path.join(folder, name, 'function.json'), 'utf8');
+      return { name, ...manifestSchema.parse(JSON.parse(text)) };
+    });
+}
+
+/** The database login of a function's service account. */
+export function functionLogin(functionName: string, project: string): string {
+  return `drover-${functionName}@${project}.iam`;
+}

@@ -1,0 +1,83 @@
+import type { Firestore } from '@google-cloud/firestore';
+import { config } from '../config.ts';
+import { pools } from '../postgres/process-pools.ts';
+import type { Claim } from '../registry/claims.ts';
+import type { End } from '../registry/completion.ts';
+import { type Intent, recordIntent, Superseded } from '../registry/intents.ts';
+import { inSpan } from '../telemetry/trace.ts';
+import { hash } from './canonical.ts';
+import { classify } from './classify.ts';
+import type { OperationContext } from './define.ts';
+import type { OperationError } from './errors.ts';
+import { keepLease } from './lease.ts';
+import type { Received } from './received.ts';
+import { runAbortable } from './running.ts';
+
+/** Time kept back from the platform's timeout for ending the operation. */
+const reserveSeconds = 10;
+
+export interface Attempted {
+  readonly end: End | { readonly state: 'pending'; readonly error: OperationError };
+  /** The intent that the handler recorded, and what it says came of it. */
+  readonly intent: Intent | undefined;
+  readonly facts: Record<string, unknown>;
+}
+
+/** Runs the handler once, under the lease and the deadline, and says how that ended. Never throws. */
+export async function attempt<M>(db: Firestore, claim: Claim, received: Received<M>): Promise<Attempted> {
+  const { definition, request, data, refused, delivery } = received;
+  const failed = (error: OperationError, reason: 'rejected' | 'permanent'): End => ({
+    state: 'failed',
+    error,
+    reason,
+    delivery,
+  });
+  if (refused || !('message' in data)) {
+    const error = refused ?? classify(new Error('a message without content was accepted'));
+    return { end: failed(error, 'rejected'), intent: undefined, facts: {} };
+  }
+  let intent: Intent | undefined;
+  let facts: Record<string, unknown> = {};
+  const timeoutMs = Math.max(1, definition.timeoutSeconds - reserveSeconds) * 1000;
+  const deadline = Date.now() + timeoutMs;
+
+  const run = async (controller: AbortController): Promise<Attempted['end']> => {
+    const lease = keepLease(claim, config().DROVER_LEASE_SECONDS, controller);
+    const context: OperationContext = {
+      id: claim.id,
+      dryRun: request.dryRun,
+      signal: controller.signal,
+      remainingMs: () => Math.max(1, deadline - Date.now()),
+      log: received.log,
+      pools: pools(),
+      registry: async (collection, ...key) => db.collection(collection).doc(hash(...key).slice(0, 40)),
+      intend: async (wish) => {
+        intent = await recordIntent(db, claim, request, wish);
+        return intent;
+      },
+      fulfil: (found) => {
+        facts = found;
+      },
+    };
+    try {
+      const outcome = await inSpan('drover.run', { 'drover.attempt': claim.epoch }, () =>
+        definition.run(data.message, context),
+      );
+      return { state: request.dryRun ? 'planned' : 'succeeded', outcome };
+    } catch (thrown) {
+      if (thrown instanceof Superseded) {
+        intent = undefined;
+        return {
+          state: 'succeeded',
+          outcome: { changes: [], notes: [{ code: 'SUPERSEDED', message: thrown.message }] },
+        };
+      }
+      const error = classify(controller.signal.aborted ? controller.signal.reason : thrown);
+      return error.retryable ? { state: 'pending', error } : failed(error, 'permanent');
+    } finally {
+      await lease.stop();
+    }
+  };
+  const end = await runAbortable(timeoutMs, run);
+  return { end, intent, facts: { ...facts, operation: claim.id, at: new Date() } };
+}

@@ -1,0 +1,175 @@
+import { config } from '../config.ts';
+import { firestore } from '../gcp/firestore.ts';
+import { formatTarget } from '../postgres/target.ts';
+import { type Claim, claimOperation } from '../registry/claims.ts';
+import { completeOperation, type End, markReported, releaseOperation } from '../registry/completion.ts';
+import type { Intent } from '../registry/intents.ts';
+import { type OperationRecord, operationDocumentId } from '../registry/operations.ts';
+import { createLogger, type Logger, traceFields } from '../telemetry/log.ts';
+import { continueTrace, inSpan } from '../telemetry/trace.ts';
+import { attempt } from './attempt.ts';
+import { hash } from './canonical.ts';
+import { classify } from './classify.ts';
+import type { OperationDefinition } from './define.ts';
+import { type Delivery, readDelivery } from './delivery.ts';
+import { OperationError } from './errors.ts';
+import { notAcknowledged } from './not-acknowledged.ts';
+import { authorize } from './policy.ts';
+import type { Received } from './received.ts';
+import { publishResult } from './report.ts';
+import { invalidMessage, type ParsedData, parseData, readRequest } from './request.ts';
+
+/**
+ * The life of one message. Every step may be the last one before a crash, and every one may be repeated:
+ *
+ *     1 deliver      take the message out of its envelope
+ *     2 validate     attributes and data; what can never be valid ends as `failed` (rejected)
+ *     3 authorize    likewise for what the policy doesn't allow
+ *     4 claim        create the record, or find that somebody else did
+ *     5 run          the handler, under lease and deadline
+ *     6 complete     record and registry, in one transaction, if this worker still holds the claim
+ *     7 report       the result event, then `reported` on the record
+ *     8 acknowledge  return
+ *
+ * Before 4 nothing has happened and the message comes again. Between 4 and 6 the record is `running` and its lease
+ * runs out. Between 6 and 7 the record is final and unreported: the next delivery reports. After 7 a delivery finds
+ * nothing to do.
+ */
+export async function deliver<M>(definition: OperationDefinition<M>, event: unknown): Promise<void> {
+  const { name } = definition;
+  const log = createLogger({ function: name });
+  let delivery: Delivery;
+  try {
+    delivery = readDelivery(event);
+  } catch (error) {
+    throw notAcknowledged(log, classify(error));
+  }
+  const { request, problems } = readRequest(delivery);
+  const data = parseData(delivery.data, definition.message);
+  const refused = refusal(definition, data, problems);
+  const operation: Received<M> = {
+    definition,
+    delivery,
+    request,
+    data,
+    refused,
+    id: operationDocumentId(name, request),
+    log: log.with({ operation: request.operationId, ...traceFields(request.traceparent) }),
+  };
+  await continueTrace(request.traceparent, () =>
+    inSpan(
+      'drover.deliver',
+      { 'drover.function': name, 'drover.operation': request.operationId },
+      async () => {
+        try {
+          await handle(operation);
+        } catch (error) {
+          throw notAcknowledged(operation.log, classify(error));
+        }
+      },
+    ),
+  );
+}
+
+function refusal<M>(
+  definition: OperationDefinition<M>,
+  data: ParsedData<M>,
+  attributeProblems: readonly { path: string; message: string }[],
+): OperationError | undefined {
+  const problems = [...attributeProblems, ...('problems' in data ? data.problems : [])];
+  if (problems.length > 0 || 'problems' in data) return invalidMessage(problems);
+  return authorize(definition.name, definition.access(data.message), config().DROVER_POLICY.rules);
+}
+
+async function handle<M>(operation: Received<M>): Promise<void> {
+  const { id, log } = operation;
+  const db = await firestore();
+  const claimed = await inSpan('drover.claim', {}, () => claimOperation(db, wanted(operation)));
+  switch (claimed.kind) {
+    case 'claimed': {
+      const { end, intent, facts } = await attempt(db, claimed.claim, operation);
+      return finish(operation, claimed.claim, end, intent && { intent, facts });
+    }
+    case 'conflict':
+      return refuseConflict(operation);
+    case 'report':
+      await report(id, claimed.record, log);
+      return;
+    case 'done':
+      log.log('INFO', 'duplicate of an operation that ended');
+      return;
+    case 'busy':
+      throw new OperationError('BUSY', 'Another worker is at this operation', { retryable: true });
+  }
+}
+
+function wanted<M>({ definition, data, ...operation }: Received<M>) {
+  return {
+    ...operation,
+    functionName: definition.name,
+    messageHash: data.hash,
+    target: 'message' in data ? formatTarget(definition.access(data.message).target) : undefined,
+    leaseSeconds: config().DROVER_LEASE_SECONDS,
+  };
+}
+
+/**
+ * The operation of this id is about something else, and its record must stay as it is: the refusal has one of its
+ * own, whose id is made of the content, so that redeliveries find it.
+ */
+async function refuseConflict<M>(operation: Received<M>): Promise<void> {
+  const id = hash(operation.id, operation.data.hash).slice(0, 40);
+  const error = new OperationError(
+    'IDEMPOTENCY_CONFLICT',
+    `An operation with the id ${operation.request.operationId} exists, and its message was another one. ` +
+      'Every new message needs an id of its own.',
+    { details: { operation: operation.id } },
+  );
+  const db = await firestore();
+  const claimed = await claimOperation(db, { ...wanted(operation), id });
+  const { delivery } = operation;
+  if (claimed.kind === 'claimed') {
+    await finish(operation, claimed.claim, { state: 'failed', error, reason: 'rejected', delivery });
+  } else if (claimed.kind === 'report') await report(id, claimed.record, operation.log);
+  else if (claimed.kind === 'busy')
+    throw new OperationError('BUSY', 'Another worker is at it', { retryable: true });
+}
+
+/** Steps 6 and 7, or the way back: an attempt that may be repeated hands its operation over to the next delivery. */
+async function finish<M>(
+  operation: Received<M>,
+  claim: Claim,
+  end: End | { state: 'pending'; error: OperationError },
+  intended?: { intent: Intent; facts: Record<string, unknown> },
+): Promise<void> {
+  if (end.state === 'pending') {
+    // Where even this fails, the lease runs out by itself.
+    if (end.error.code !== 'LEASE_LOST') await releaseOperation(claim, end.error).catch(() => undefined);
+    throw end.error;
+  }
+  const db = await firestore();
+  const record = await inSpan('drover.complete', {}, () =>
+    completeOperation(db, claim, end, intended).catch(async (thrown: unknown) => {
+      // If it was written and only the answer lost, this is refused: the record's time has moved on.
+      await releaseOperation(claim, classify(thrown)).catch(() => undefined);
+      throw thrown;
+    }),
+  );
+  await report(claim.id, record, operation.log);
+}
+
+async function report(id: string, record: OperationRecord, log: Logger): Promise<void> {
+  await inSpan('drover.report', {}, async () => {
+    await publishResult(id, record);
+    await markReported(await firestore(), id);
+  });
+  const { state, durationMs, epoch, changes, notes, error, reason } = record;
+  log.log(state === 'failed' ? 'ERROR' : 'INFO', `operation ${state}`, {
+    record: id,
+    durationMs,
+    attempt: epoch,
+    changes: changes?.length ?? 0,
+    ...(notes?.length ? { notes: notes.map(({ code }) => code) } : {}),
+    ...(error ? { code: error.code, reason, problem: error.message } : {}),
+  });
+}

@@ -1,0 +1,132 @@
+import { z } from 'zod';
+import { canonicalJson, hash } from './canonical.ts';
+import type { Delivery } from './delivery.ts';
+import { OperationError } from './errors.ts';
+
+/** Larger messages are refused: their content belongs into a bucket. */
+export const maxMessageBytes = 256 * 1024;
+
+/** One thing that is wrong with a message, and where. */
+export interface Problem {
+  /** `data.levels[0]`, `attributes.dry-run` */
+  readonly path: string;
+  readonly message: string;
+}
+
+/** What a publisher says about its message, beside its data. */
+export interface Request {
+  /** The publisher's idempotency key. */
+  readonly operationId: string;
+  readonly dryRun: boolean;
+  /** Order among messages about the same thing, where the publisher has one (a commit number, say). */
+  readonly revision?: number;
+  /** When this was first asked for. A replay keeps it. */
+  readonly publishedAt: Date;
+  /** Who says to have asked. Pub/Sub doesn't authenticate it; nothing is decided by it. */
+  readonly claimedActor?: string;
+  readonly traceparent?: string;
+}
+
+/** Attribute names of the message contract. */
+export const attribute = {
+  operationId: 'operation-id',
+  dryRun: 'dry-run',
+  revision: 'revision',
+  publishedAt: 'original-publish-time',
+  claimedActor: 'claimed-actor',
+  traceparent: 'traceparent',
+} as const;
+
+const attributes = z.object({
+  [attribute.operationId]: z
+    .string()
+    .regex(/^[\x21-\x7e]{1,256}$/, { error: 'must be 1 to 256 printable ASCII characters without spaces' })
+    .optional(),
+  [attribute.dryRun]: z.enum(['true', 'false'], { error: 'must be true or false' }).optional(),
+  [attribute.revision]: z.coerce
+    .number({ error: 'must be a whole number from 0 to 9007199254740991' })
+    .int()
+    .min(0)
+    .max(Number.MAX_SAFE_INTEGER)
+    .optional(),
+  [attribute.publishedAt]: z.iso.datetime({ offset: true }).optional(),
+  [attribute.claimedActor]: z.string().max(256).optional(),
+  [attribute.traceparent]: z.string().optional(),
+});
+
+/**
+ * Reads the attributes. What can't be used is reported and replaced by its default, so that even a message without
+ * any sense has a record that people can find.
+ */
+export function readRequest(delivery: Delivery): { request: Request; problems: Problem[] } {
+  const problems: Problem[] = [];
+  const usable: Record<string, string> = { ...delivery.attributes };
+  let parsed = attributes.safeParse(usable);
+  if (!parsed.success) {
+    problems.push(...describe(parsed.error, 'attributes'));
+    for (const issue of parsed.error.issues) delete usable[String(issue.path[0])];
+    parsed = attributes.safeParse(usable);
+  }
+  const given = parsed.data ?? {};
+  const revision = given[attribute.revision];
+  const claimedActor = given[attribute.claimedActor];
+  const traceparent = given[attribute.traceparent];
+  const publishedAt = given[attribute.publishedAt];
+  const request: Request = {
+    operationId: given[attribute.operationId] ?? delivery.messageId,
+    dryRun: given[attribute.dryRun] === 'true',
+    publishedAt: publishedAt === undefined ? delivery.publishTime : new Date(publishedAt),
+    ...(revision === undefined ? {} : { revision }),
+    ...(claimedActor === undefined ? {} : { claimedActor }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  };
+  return { request, problems };
+}
+
+/** The data of a message: valid, or what is wrong with it. `hash` identifies its content either way. */
+export type ParsedData<M> = { hash: string; message: M } | { hash: string; problems: Problem[] };
+
+/**
+ * Parses and validates the data of a message.
+ *
+ * The hash is of the JSON value, not of its text (an order of keys or a space is no difference) and not of what the
+ * schema makes of it (a new default in a new version of Drover must not turn a redelivery into a conflict).
+ */
+export function parseData<M>(data: Buffer, schema: z.ZodType<M>): ParsedData<M> {
+  const raw = hash(data);
+  if (data.length > maxMessageBytes) {
+    const message = `is ${data.length} bytes; at most ${maxMessageBytes} are accepted`;
+    return { hash: raw, problems: [{ path: 'data', message }] };
+  }
+  let value: unknown;
+  let content: string;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
+    content = hash(canonicalJson(value)); // in here, for it overflows the stack on absurdly deep nesting
+  } catch (error) {
+    const message = `is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    return { hash: raw, problems: [{ path: 'data', message }] };
+  }
+  const parsed = schema.safeParse(value);
+  return parsed.success
+    ? { hash: content, message: parsed.data }
+    : { hash: content, problems: describe(parsed.error, 'data') };
+}
+
+/** The error of a message that can never be valid. */
+export function invalidMessage(problems: readonly Problem[]): OperationError {
+  const list = problems.map(({ path, message }) => `${path}: ${message}`).join('; ');
+  return new OperationError('INVALID_MESSAGE', `The message can't be used: ${list}`, {
+    details: { problems },
+  });
+}
+
+function describe(error: z.ZodError, root: string): Problem[] {
+  return error.issues.slice(0, 100).map((issue) => ({
+    path: issue.path.reduce<string>(
+      (path, part) => (typeof part === 'number' ? `${path}[${part}]` : `${path}.${String(part)}`),
+      root,
+    ),
+    message: issue.message,
+  }));
+}

@@ -1,0 +1,55 @@
+import { OperationError } from './errors.ts';
+
+/**
+ * What this process is working on. On SIGTERM it is asked to end: it may finish within the time left, and what
+ * doesn't is aborted and hands its operation back.
+ */
+const running = new Map<symbol, { controller: AbortController; ended: Promise<unknown> }>();
+
+/**
+ * Runs work under a signal that fires when the time is over or the process has to stop.
+ *
+ * @param timeoutMs after which the signal fires with the retryable error `DEADLINE_EXCEEDED`
+ */
+export async function runAbortable<T>(
+  timeoutMs: number,
+  work: (controller: AbortController) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    const message = `The function's time was over after ${Math.round(timeoutMs / 1000)} s`;
+    controller.abort(new OperationError('DEADLINE_EXCEEDED', message, { retryable: true }));
+  }, timeoutMs);
+  const key = Symbol();
+  const ended = work(controller);
+  running.set(key, { controller, ended });
+  try {
+    return await ended;
+  } finally {
+    clearTimeout(timer);
+    running.delete(key);
+  }
+}
+
+/**
+ * Waits for what is running, and aborts what is still running after `patienceMs`.
+ *
+ * @returns how many had to be aborted
+ */
+export async function drain(patienceMs: number): Promise<number> {
+  const work = [...running.values()];
+  const finished = Promise.allSettled(work.map(({ ended }) => ended));
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, patienceMs);
+  });
+  await Promise.race([finished, patience]);
+  clearTimeout(timer);
+  const left = [...running.values()];
+  const reason = new OperationError('SHUTTING_DOWN', 'This instance was told to stop; another takes over', {
+    retryable: true,
+  });
+  for (const { controller } of left) controller.abort(reason);
+  await Promise.allSettled(left.map(({ ended }) => ended));
+  return left.length;
+}

@@ -1,0 +1,107 @@
+import type { Connector } from '@google-cloud/cloud-sql-connector';
+import type pg from 'pg';
+import type { ConnectionSettings } from '../config.ts';
+import { OperationError } from '../operation/errors.ts';
+
+type CloudSqlSettings = Extract<ConnectionSettings, { connector: 'cloudsql' }>;
+
+/** Reaches Cloud SQL instances through mutual TLS, with certificates that the Admin API signs for an hour. */
+export interface CloudSqlConnector {
+  clientConfig(
+    instance: string,
+    settings: CloudSqlSettings,
+  ): Promise<Pick<pg.ClientConfig, 'stream' | 'ssl'>>;
+  close(): Promise<void>;
+}
+
+/** The connector's library is loaded when the first instance needs it. */
+export function createCloudSqlConnector(): CloudSqlConnector {
+  const connectors = new Map<string, Promise<Connector>>();
+  const ways = new Map<string, Promise<Pick<pg.ClientConfig, 'stream'>>>();
+
+  const connectorFor = (adminApi = ''): Promise<Connector> => {
+    const known = connectors.get(adminApi);
+    if (known !== undefined) return known;
+    const loading = load(adminApi);
+    connectors.set(adminApi, loading);
+    return loading;
+  };
+
+  const openWay = async (instance: string, { ipType, password, adminApi }: CloudSqlSettings) => {
+    const { AuthTypes, IpAddressTypes } = await import('@google-cloud/cloud-sql-connector');
+    const connector = await connectorFor(adminApi);
+    const options = {
+      instanceConnectionName: instance,
+      ipType: IpAddressTypes[ipType],
+      authType: password === undefined ? AuthTypes.IAM : AuthTypes.PASSWORD,
+    };
+    try {
+      return await connector.getOptions(options);
+    } catch (error) {
+      // The library keeps a failed first attempt and throws it once more: let it do so now, not to the next caller.
+      await connector.getOptions(options).catch(() => undefined);
+      throw explain(error, instance);
+    }
+  };
+
+  return {
+    async clientConfig(instance, settings) {
+      const key = JSON.stringify([
+        instance,
+        settings.ipType,
+        settings.password === undefined,
+        settings.adminApi,
+      ]);
+      const way = ways.get(key) ?? openWay(instance, settings);
+      ways.set(key, way);
+      try {
+        // The stream is encrypted already: ssl would be a second layer that the server doesn't offer.
+        return { ...(await way), ssl: false };
+      } catch (error) {
+        ways.delete(key);
+        throw error;
+      }
+    },
+    async close() {
+      for (const connector of connectors.values()) (await connector).close();
+    },
+  };
+}
+
+async function load(adminApi: string): Promise<Connector> {
+  const { Connector } = await import('@google-cloud/cloud-sql-connector');
+  return new Connector(adminApi === '' ? {} : { sqlAdminAPIEndpoint: adminApi });
+}
+
+/** The Admin API's refusals, by HTTP status: https://cloud.google.com/sql/docs/error-messages */
+function explain(error: unknown, instance: string): OperationError {
+  const because = error instanceof Error ? error.message : String(error);
+  switch (statusOf(error)) {
+    case 404:
+      return new OperationError('INSTANCE_NOT_FOUND', `Cloud SQL has no instance ${instance}: ${because}`, {
+        cause: error,
+      });
+    case 403:
+      return new OperationError(
+        'INSTANCE_FORBIDDEN',
+        `Cloud SQL refuses access to ${instance}; the function's service account needs roles/cloudsql.client: ${because}`,
+        { cause: error },
+      );
+    case 401:
+      return new OperationError(
+        'AUTHENTICATION_FAILED',
+        `Cloud SQL's Admin API refuses the credentials of this function for ${instance}: ${because}`,
+        { retryable: true, cause: error },
+      );
+    default:
+      return new OperationError('INSTANCE_UNREACHABLE', `The way to ${instance} can't be found: ${because}`, {
+        retryable: true,
+        cause: error,
+      });
+  }
+}
+
+function statusOf(error: unknown): number | undefined {
+  const status = error instanceof Object && 'status' in error ? error.status : undefined;
+  return typeof status === 'number' ? status : undefined;
+}

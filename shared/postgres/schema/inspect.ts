@@ -1,0 +1,192 @@
+import type pg from 'pg';
+import { actingAdmin, roleName, writersRole } from '../names.ts';
+import { type Sql, sql } from '../sql.ts';
+import { type DesiredSchema, type InspectedSchema, predefined, type SchemaRoles } from './model.ts';
+
+export function schemaRoles(database: string, schema: string): SchemaRoles {
+  return {
+    owner: roleName(database, schema, 'owner'),
+    writer: roleName(database, schema, 'writer'),
+    reader: roleName(database, schema, 'reader'),
+    analyst: roleName(database, schema, 'analyst'),
+    monitor: roleName(database, undefined, 'monitor'),
+    connect: roleName(database, undefined, 'connect'),
+    acting: actingAdmin(database, schema),
+  };
+}
+
+/** Reads the one row that {@link inspection} gives. */
+export function readInspection(result: pg.QueryResult): InspectedSchema {
+  return (result.rows[0] as { inspected: InspectedSchema }).inspected;
+}
+
+/**
+ * The catalog query: all that a plan needs in one round trip, as the acting admin sees it.
+ *
+ * Groups objects by what they have in common, so that ten thousand tables in order are one row. What belongs to an
+ * extension is the extension's. Membership options exist from PostgreSQL 16 on; before, INHERIT was the member's own.
+ */
+export function inspection({ schema, owner, lockDatabase }: DesiredSchema, roles: SchemaRoles): Sql {
+  const { acting, ...made } = roles;
+  const managed = Object.values(made);
+  const joined = [roles.owner, roles.reader, roles.connect, ...Object.values(predefined)];
+  return sql`
+WITH settings AS (
+  SELECT current_setting('server_version_num')::int AS version
+), namespace AS (
+  SELECT oid, nspname, nspowner, nspacl FROM pg_catalog.pg_namespace WHERE nspname = ${schema}
+), managed AS (
+  SELECT r.*,
+         pg_has_role(current_user, r.oid, 'USAGE') AS usable,
+         pg_has_role(current_user, r.oid, 'MEMBER WITH ADMIN OPTION') OR version < 160000 AS administrable
+    FROM pg_catalog.pg_roles r, settings
+   WHERE r.rolname IN (${managed})
+), granted AS (
+  SELECT g.rolname AS role, m.rolname AS member,
+         coalesce((to_jsonb(a) ->> 'inherit_option')::boolean, m.rolinherit) AS inherit,
+         coalesce((to_jsonb(a) ->> 'set_option')::boolean, true) AS set
+    FROM pg_catalog.pg_auth_members a
+    JOIN pg_catalog.pg_roles g ON g.oid = a.roleid
+    JOIN pg_catalog.pg_roles m ON m.oid = a.member
+   WHERE g.rolname IN (${joined})
+     AND m.rolname IN (${[...managed, acting, owner ?? acting]})
+), object AS (
+  SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS class,
+         format('%I.%I', n.nspname, c.relname) AS name, c.relowner AS owner, c.relacl AS acl,
+         c.relkind = 'S' AND EXISTS (
+           SELECT FROM pg_catalog.pg_depend d
+            WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid
+              AND d.refclassid = 'pg_catalog.pg_class'::regclass AND d.deptype IN ('a', 'i')
+         ) AS follows_table, 'pg_catalog.pg_class'::regclass AS catalog, c.oid
+    FROM namespace n
+    JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+   UNION ALL
+  SELECT 'ROUTINE', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+         p.proowner, p.proacl, false, 'pg_catalog.pg_proc'::regclass, p.oid
+    FROM namespace n
+    JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid
+   UNION ALL
+  SELECT 'TYPE', format('%I.%I', n.nspname, t.typname), t.typowner, NULL, false, 'pg_catalog.pg_type'::regclass, t.oid
+    FROM namespace n
+    JOIN pg_catalog.pg_type t ON t.typnamespace = n.oid
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
+   WHERE t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c'
+), own AS (
+  SELECT o.class, o.name, o.owner, o.follows_table, coalesce((
+           SELECT jsonb_agg(jsonb_build_object(
+                    'grantee', g.rolname, 'privilege', a.privilege_type, 'byOwner', a.grantor = o.owner
+                  ) ORDER BY g.rolname, a.privilege_type, a.grantor)
+             FROM aclexplode(o.acl) a
+             JOIN managed g ON g.oid = a.grantee AND g.oid <> o.owner
+         ), '[]') AS privileges
+    FROM object o
+   WHERE NOT EXISTS (
+           SELECT FROM pg_catalog.pg_depend d
+            WHERE d.classid = o.catalog AND d.objid = o.oid AND d.deptype = 'e'
+         )
+), grouped AS (
+  SELECT class, r.rolname AS owner, pg_has_role(current_user, own.owner, 'USAGE') AS usable, follows_table, privileges,
+         jsonb_agg(name ORDER BY name) AS names
+    FROM own
+    JOIN pg_catalog.pg_roles r ON r.oid = own.owner
+   GROUP BY class, r.rolname, own.owner, follows_table, privileges
+)
+SELECT jsonb_build_object(
+  'serverVersion', version,
+  'database', (
+    SELECT jsonb_build_object(
+      'owner', r.rolname,
+      'usable', pg_has_role(current_user, d.datdba, 'USAGE'),
+      'canCreate', has_database_privilege(current_user, d.oid, 'CREATE'),
+      'canGrantConnect', has_database_privilege(current_user, d.oid, 'CONNECT WITH GRANT OPTION'),
+      'publicPrivileges', coalesce((
+        SELECT jsonb_agg(a.privilege_type)
+          FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
+         WHERE a.grantee = 0), '[]'),
+      'privileges', coalesce((
+        SELECT jsonb_agg(jsonb_build_object('grantee', g.rolname, 'privilege', a.privilege_type))
+          FROM aclexplode(d.datacl) a
+          JOIN pg_catalog.pg_roles g ON g.oid = a.grantee
+         WHERE g.rolname IN (${[roles.connect, writersRole]})), '[]'),
+      'publicCanCreateInPublic', EXISTS (
+        SELECT FROM pg_catalog.pg_namespace n, aclexplode(n.nspacl) a
+         WHERE n.nspname = 'public' AND a.grantee = 0 AND a.privilege_type = 'CREATE'),
+      'connectingRoles', coalesce((
+        SELECT jsonb_agg(m.rolname ORDER BY m.rolname)
+          FROM pg_catalog.pg_shdescription s
+          JOIN pg_catalog.pg_roles m ON m.oid = s.objoid
+         WHERE ${lockDatabase} AND s.classoid = 'pg_catalog.pg_authid'::regclass
+           AND starts_with(s.description, '{"managedBy":"drover","database":' || to_json(d.datname)::text || ',')
+           AND s.description ~ '"level":"(owner|reader)"'
+           AND NOT EXISTS (
+             SELECT FROM pg_catalog.pg_auth_members a
+               JOIN managed c ON c.oid = a.roleid AND c.rolname = ${roles.connect}
+              WHERE a.member = m.oid)), '[]')
+    )
+      FROM pg_catalog.pg_database d
+      JOIN pg_catalog.pg_roles r ON r.oid = d.datdba
+     WHERE d.datname = current_database()
+  ),
+  'schema', (
+    SELECT jsonb_build_object(
+      'owner', r.rolname,
+      'usable', pg_has_role(current_user, n.nspowner, 'USAGE'),
+      'comment', obj_description(n.oid, 'pg_namespace'),
+      'privileges', coalesce((
+        SELECT jsonb_agg(jsonb_build_object(
+                 'grantee', g.rolname, 'privilege', a.privilege_type, 'byOwner', a.grantor = n.nspowner))
+          FROM aclexplode(n.nspacl) a
+          JOIN managed g ON g.oid = a.grantee AND g.oid <> n.nspowner), '[]')
+    )
+      FROM namespace n
+      JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
+  ),
+  'similar', coalesce((
+    SELECT jsonb_agg(nspname)
+      FROM pg_catalog.pg_namespace
+     WHERE lower(nspname) = lower(${schema}) AND nspname <> ${schema}), '[]'),
+  'roles', coalesce((
+    SELECT jsonb_agg(jsonb_build_object(
+             'name', rolname, 'comment', shobj_description(oid, 'pg_authid'), 'login', rolcanlogin,
+             'superuser', rolsuper, 'inherit', rolinherit, 'createRole', rolcreaterole,
+             'createDatabase', rolcreatedb, 'usable', usable, 'administrable', administrable))
+      FROM managed), '[]'),
+  'principal', (
+    SELECT jsonb_build_object(
+      'login', rolcanlogin,
+      'superuser', rolsuper,
+      'system', rolname ~ '^(pg_|cloudsql|drover_admin|drover_writers)')
+      FROM pg_catalog.pg_roles
+     WHERE rolname = ${owner ?? null}
+  ),
+  'memberships', coalesce((SELECT jsonb_agg(to_jsonb(granted)) FROM granted), '[]'),
+  'grantable', coalesce((
+    SELECT jsonb_agg(rolname)
+      FROM pg_catalog.pg_roles
+     WHERE rolname IN (${Object.values(predefined)})
+       AND (version < 160000 OR pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION'))), '[]'),
+  'objects', coalesce((
+    SELECT jsonb_agg(jsonb_build_object(
+             'class', class, 'owner', owner, 'usable', usable, 'followsTable', follows_table,
+             'privileges', privileges, 'names', names) ORDER BY class, owner, names)
+      FROM grouped), '[]'),
+  'defaultPrivileges', coalesce((
+    SELECT jsonb_agg(jsonb_build_object(
+             'scope', CASE d.defaclnamespace WHEN 0 THEN 'global' ELSE 'schema' END,
+             'class', CASE d.defaclobjtype WHEN 'r' THEN 'TABLE' WHEN 'S' THEN 'SEQUENCE' ELSE 'ROUTINE' END,
+             'grantee', coalesce(g.rolname, 'PUBLIC'),
+             'privilege', a.privilege_type))
+      FROM pg_catalog.pg_default_acl d
+      JOIN managed o ON o.oid = d.defaclrole AND o.rolname = ${roles.owner}
+     CROSS JOIN aclexplode(d.defaclacl) a
+      LEFT JOIN managed g ON g.oid = a.grantee
+     WHERE d.defaclobjtype IN ('r', 'S', 'f')
+       AND (d.defaclnamespace = 0 OR d.defaclnamespace = (SELECT oid FROM namespace))
+       AND (a.grantee = 0 OR g.oid IS NOT NULL)), '[]'),
+  'routineDefaultSet', EXISTS (
+    SELECT FROM pg_catalog.pg_default_acl d
+      JOIN managed o ON o.oid = d.defaclrole AND o.rolname = ${roles.owner}
+     WHERE d.defaclnamespace = 0 AND d.defaclobjtype = 'f')
+) AS inspected
+  FROM settings`;
+}

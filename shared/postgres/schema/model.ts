@@ -1,0 +1,140 @@
+import type { SchemaLevel } from '../names.ts';
+
+/** What a schema should be like. */
+export interface DesiredSchema {
+  readonly database: string;
+  readonly schema: string;
+  /** Levels to make; `owner` always is, and what one builds on. Those that exist already stay. */
+  readonly levels: readonly SchemaLevel[];
+  /** A login that may act as the schema's owner. */
+  readonly owner?: string;
+  /** Left as it is where undefined. */
+  readonly comment?: string;
+  /** Take over a schema, its objects and roles of these names that exist already. */
+  readonly adopt: boolean;
+  /** Take the rights that every login has by default away from PUBLIC, in the whole database. */
+  readonly lockDatabase: boolean;
+}
+
+/** The names that a schema's management uses. */
+export interface SchemaRoles {
+  readonly owner: string;
+  readonly writer: string;
+  readonly reader: string;
+  readonly analyst: string;
+  /** Of the database: who may see its statistics, and who may connect where PUBLIC may not. */
+  readonly monitor: string;
+  readonly connect: string;
+  /** The role that makes and changes the others. */
+  readonly acting: string;
+}
+
+/** Classes of objects that levels have privileges on. */
+export const objectClasses = ['TABLE', 'SEQUENCE', 'ROUTINE'] as const;
+
+export type ObjectClass = (typeof objectClasses)[number];
+
+/**
+ * What each level may do, beyond what it inherits: `writer` and `analyst` are members of `reader`; `owner` owns.
+ *
+ * A reader may execute routines, for views and row policies call them as whoever reads; a routine that is
+ * SECURITY DEFINER does what its author, who acts as owner, lets it do.
+ */
+export const levelPrivileges: Record<ObjectClass, Partial<Record<SchemaLevel, readonly string[]>>> = {
+  TABLE: { reader: ['SELECT'], writer: ['INSERT', 'UPDATE', 'DELETE'] },
+  SEQUENCE: { reader: ['SELECT'], writer: ['USAGE', 'UPDATE'] },
+  ROUTINE: { reader: ['EXECUTE'] },
+};
+
+/** Predefined roles that a level is a member of. */
+export const predefined = { analyst: 'pg_read_all_stats', monitor: 'pg_monitor' } as const;
+
+export interface InspectedRole {
+  readonly name: string;
+  readonly comment: string | null;
+  readonly login: boolean;
+  readonly superuser: boolean;
+  readonly inherit: boolean;
+  readonly createRole: boolean;
+  readonly createDatabase: boolean;
+  /** The acting admin has its privileges. */
+  readonly usable: boolean;
+  /** The acting admin may grant, alter and comment on it. */
+  readonly administrable: boolean;
+}
+
+export interface InspectedMembership {
+  readonly role: string;
+  readonly member: string;
+  readonly inherit: boolean;
+  readonly set: boolean;
+}
+
+/** A privilege that one of the managed roles has. */
+export interface InspectedPrivilege {
+  readonly grantee: string;
+  readonly privilege: string;
+  /** Granted by the object's owner, so that acting as the owner can revoke it. */
+  readonly byOwner: boolean;
+}
+
+/** Objects of one class that have the same owner and the same privileges. */
+export interface ObjectGroup {
+  readonly class: ObjectClass | 'TYPE';
+  readonly owner: string;
+  /** The acting admin has the owner's privileges. */
+  readonly usable: boolean;
+  /** Sequences that belong to a column get their owner with the table. */
+  readonly followsTable: boolean;
+  readonly privileges: readonly InspectedPrivilege[];
+  /** Quoted and, for routines, with their arguments: ready for a statement. */
+  readonly names: readonly string[];
+}
+
+export interface DefaultPrivilege {
+  readonly scope: 'global' | 'schema';
+  readonly class: ObjectClass;
+  /** `PUBLIC` for everybody. */
+  readonly grantee: string;
+  readonly privilege: string;
+}
+
+/** Everything about a schema that decides what is to be done, as one catalog query found it. */
+export interface InspectedSchema {
+  /** As in `server_version_num`. */
+  readonly serverVersion: number;
+  readonly database: {
+    readonly owner: string;
+    /** The acting admin has the owner's privileges. */
+    readonly usable: boolean;
+    readonly canCreate: boolean;
+    readonly canGrantConnect: boolean;
+    readonly publicPrivileges: readonly string[];
+    /** Of the connect role and of `drover_writers`. */
+    readonly privileges: readonly { readonly grantee: string; readonly privilege: string }[];
+    readonly publicCanCreateInPublic: boolean;
+    /** Owners and readers of all the database's schemas, if PUBLIC is to lose its rights. */
+    readonly connectingRoles: readonly string[];
+  };
+  readonly schema: {
+    readonly owner: string;
+    readonly usable: boolean;
+    readonly comment: string | null;
+    readonly privileges: readonly InspectedPrivilege[];
+  } | null;
+  /** Other schemas whose name differs in case only. */
+  readonly similar: readonly string[];
+  readonly roles: readonly InspectedRole[];
+  readonly principal: {
+    readonly login: boolean;
+    readonly superuser: boolean;
+    readonly system: boolean;
+  } | null;
+  readonly memberships: readonly InspectedMembership[];
+  /** Predefined roles that the acting admin may pass on. */
+  readonly grantable: readonly string[];
+  readonly objects: readonly ObjectGroup[];
+  readonly defaultPrivileges: readonly DefaultPrivilege[];
+  /** Whether the owner's default for new routines has been set at all; unset, PUBLIC may execute them. */
+  readonly routineDefaultSet: boolean;
+}

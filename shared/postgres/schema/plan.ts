@@ -1,0 +1,235 @@
+import type { Change, Note } from '../../operation/outcome.ts';
+import { formatMarker, parseMarker } from '../marker.ts';
+import { adminRole, type SchemaLevel, schemaLevels } from '../names.ts';
+import { identifier, type Sql, sql } from '../sql.ts';
+import { isClosed, planDatabase } from './database.ts';
+import {
+  type DesiredSchema,
+  type InspectedMembership,
+  type InspectedSchema,
+  predefined,
+  type SchemaRoles,
+} from './model.ts';
+import { planPrivileges } from './privileges.ts';
+import { isOurs, refuse, transfer, transferable } from './refusals.ts';
+
+/** One statement, and what it changes in people's words; a statement that only keeps our own books has none. */
+export interface Step {
+  readonly sql: Sql;
+  readonly change?: Change;
+}
+
+export interface Plan {
+  readonly steps: readonly Step[];
+  /** What is not as it should be and can't be mended by us. */
+  readonly notes: readonly Note[];
+  readonly levels: readonly SchemaLevel[];
+}
+
+/**
+ * What has to be done so that the schema is as desired: a pure function. Applied, and planned again, nothing is left
+ * but the notes.
+ *
+ * @param mark the epoch to leave on the schema. It is left where anything changes, or where `always` says so because
+ *   an earlier attempt has to be fenced off
+ * @throws OperationError where it must not be done
+ */
+export function planSchema(
+  desired: DesiredSchema,
+  roles: SchemaRoles,
+  found: InspectedSchema,
+  mark: { epoch: number; always: boolean },
+): Plan {
+  const refusal = refuse(desired, roles, found);
+  if (refusal) throw refusal;
+  const levels = wantedLevels(desired, roles, found);
+  const context: PlanContext = { desired, roles, found, levels, steps: [], notes: [] };
+  planRoles(context);
+  planOwnership(context);
+  planPrivileges(context);
+  planMemberships(context);
+  planDatabase(context);
+  const { steps, notes } = context;
+  if (steps.length > 0 || mark.always) {
+    const marker = {
+      managedBy: 'drover',
+      database: desired.database,
+      schema: desired.schema,
+      level: 'owner',
+    } as const;
+    steps.push({
+      sql: sql`COMMENT ON ROLE ${identifier(roles.owner)} IS ${formatMarker({ ...marker, epoch: mark.epoch })}`,
+    });
+  }
+  return { steps, notes, levels };
+}
+
+/** What the parts of a plan share. */
+export interface PlanContext {
+  readonly desired: DesiredSchema;
+  readonly roles: SchemaRoles;
+  readonly found: InspectedSchema;
+  readonly levels: readonly SchemaLevel[];
+  readonly steps: Step[];
+  readonly notes: Note[];
+}
+
+/** The epoch that the last change left, or undefined. */
+export function foundEpoch(roles: SchemaRoles, found: InspectedSchema): number | undefined {
+  const owner = found.roles.find(({ name }) => name === roles.owner);
+  return parseMarker(owner?.comment ?? null)?.epoch;
+}
+
+/** Asked for, or there already: a level is never taken away. A writer and an analyst are readers, too. */
+function wantedLevels(desired: DesiredSchema, roles: SchemaRoles, found: InspectedSchema): SchemaLevel[] {
+  const exists = (level: SchemaLevel) => found.roles.some(({ name }) => name === roles[level]);
+  const wanted = (level: SchemaLevel) => level === 'owner' || desired.levels.includes(level) || exists(level);
+  return schemaLevels.filter(
+    (level) => wanted(level) || (level === 'reader' && (wanted('writer') || wanted('analyst'))),
+  );
+}
+
+function planRoles(context: PlanContext): void {
+  const { desired, roles, found, levels, steps } = context;
+  const { database, schema } = desired;
+  const databaseLevels = isClosed(desired, found)
+    ? (['monitor', 'connect'] as const)
+    : (['monitor'] as const);
+  for (const level of [...levels, ...databaseLevels]) {
+    const name = roles[level];
+    const role = found.roles.find((candidate) => candidate.name === name);
+    const ofDatabase = level === 'monitor' || level === 'connect';
+    if (role === undefined) {
+      // A database's roles are every acting admin's. Before 16 a role's creator has no hold on it, so that an upgrade
+      // would leave it without an admin.
+      const admin = ofDatabase ? adminRole : found.serverVersion < 160000 ? roles.acting : undefined;
+      const clause = admin === undefined ? sql`` : sql` ADMIN ${identifier(admin)}`;
+      steps.push({
+        sql: sql`CREATE ROLE ${identifier(name)} NOLOGIN${clause}`,
+        change: { action: 'create', kind: 'role', name, detail: level },
+      });
+    } else if (role.login || !role.inherit || role.createRole || role.createDatabase) {
+      alterRole(context, role);
+    }
+    const adopted = role !== undefined && !isOurs(role, desired, roles);
+    if (adopted || (role === undefined && level !== 'owner')) {
+      // A new owner's is set at the end, with the epoch.
+      const marker = formatMarker({
+        managedBy: 'drover',
+        database,
+        ...(ofDatabase ? {} : { schema }),
+        level,
+      });
+      steps.push({
+        sql: sql`COMMENT ON ROLE ${identifier(name)} IS ${marker}`,
+        ...(adopted
+          ? { change: { action: 'transfer', kind: 'role', name, detail: 'adopted' } as const }
+          : {}),
+      });
+    }
+  }
+}
+
+function alterRole({ steps, notes }: PlanContext, role: { name: string; administrable: boolean }): void {
+  const alter = sql`ALTER ROLE ${identifier(role.name)} NOLOGIN INHERIT NOCREATEROLE NOCREATEDB`;
+  if (role.administrable) {
+    const detail = 'a group: no login, no attributes';
+    steps.push({ sql: alter, change: { action: 'alter', kind: 'role', name: role.name, detail } });
+  } else {
+    notes.push({
+      code: 'ROLE_OUT_OF_REACH',
+      message: `The role ${role.name} should be a plain group, and Drover may not alter it.`,
+      statements: [alter.text],
+    });
+  }
+}
+
+function planOwnership(context: PlanContext): void {
+  const { desired, roles, found, steps, notes } = context;
+  const { schema, comment, database } = desired;
+  const owner = identifier(roles.owner);
+  const name = `${database}.${schema}`;
+  hold(context);
+  if (found.schema === null) {
+    steps.push({
+      sql: sql`CREATE SCHEMA ${identifier(schema)} AUTHORIZATION ${owner}`,
+      change: { action: 'create', kind: 'schema', name },
+    });
+  } else if (found.schema.owner !== roles.owner) {
+    steps.push({
+      sql: sql`ALTER SCHEMA ${identifier(schema)} OWNER TO ${owner}`,
+      change: { action: 'transfer', kind: 'schema', name, detail: `from ${found.schema.owner}` },
+    });
+  }
+  for (const group of transferable(found, roles)) {
+    if (desired.adopt && group.usable) {
+      const detail = `from ${group.owner}`;
+      transfer(group, roles.owner).forEach((statement, index) => {
+        const object = group.names[index] ?? '';
+        const kind = group.class.toLowerCase();
+        steps.push({ sql: statement, change: { action: 'transfer', kind, name: object, detail } });
+      });
+    } else {
+      notes.push({
+        code: 'FOREIGN_OBJECTS',
+        message: `${group.names.length} object(s) in ${name} belong to ${group.owner}: the schema's roles have no say in them.`,
+        statements: transfer(group, roles.owner).map(({ text }) => text),
+      });
+    }
+  }
+  if (comment !== undefined && comment !== (found.schema?.comment ?? undefined)) {
+    steps.push({
+      sql: sql`COMMENT ON SCHEMA ${identifier(schema)} IS ${comment}`,
+      change: { action: 'comment', kind: 'schema', name },
+    });
+  }
+}
+
+/** The acting admin needs the owner's privileges for all that follows. */
+function hold({ roles, found, steps }: PlanContext): void {
+  const role = found.roles.find(({ name }) => name === roles.owner);
+  if (role?.usable || (role === undefined && found.serverVersion < 160000)) return;
+  const options = found.serverVersion < 160000 ? sql`` : sql` WITH INHERIT TRUE, SET TRUE`;
+  steps.push({ sql: sql`GRANT ${identifier(roles.owner)} TO ${identifier(roles.acting)}${options}` });
+}
+
+function planMemberships(context: PlanContext): void {
+  const { desired, roles, found, levels, steps, notes } = context;
+  const has = (role: string, member: string, fits: (membership: InspectedMembership) => boolean) =>
+    found.memberships.some(
+      (membership) => membership.role === role && membership.member === member && fits(membership),
+    );
+  const options = (text: Sql) => (found.serverVersion < 160000 ? sql`` : text);
+  const grant = (role: string, member: string, withOptions: Sql) =>
+    steps.push({
+      sql: sql`GRANT ${identifier(role)} TO ${identifier(member)}${options(withOptions)}`,
+      change: { action: 'grant', kind: 'membership', name: role, detail: `to ${member}` },
+    });
+
+  for (const level of ['writer', 'analyst'] as const) {
+    if (levels.includes(level) && !has(roles.reader, roles[level], ({ inherit }) => inherit)) {
+      grant(roles.reader, roles[level], sql` WITH INHERIT TRUE`);
+    }
+  }
+  for (const level of ['analyst', 'monitor'] as const) {
+    const role = predefined[level];
+    const wanted = level === 'monitor' || levels.includes(level);
+    if (!wanted || has(role, roles[level], ({ inherit }) => inherit)) continue;
+    if (found.grantable.includes(role)) grant(role, roles[level], sql` WITH INHERIT TRUE`);
+    else {
+      notes.push({
+        code: 'MEMBERSHIP_OUT_OF_REACH',
+        message: `${roles[level]} should be a member of ${role}; who grants that needs ADMIN on ${role}, which Drover has not.`,
+        statements: [sql`GRANT ${identifier(role)} TO ${identifier(roles[level])}`.text],
+      });
+    }
+  }
+  const { owner } = desired;
+  if (
+    owner !== undefined &&
+    !has(roles.owner, owner, ({ inherit, set }) => set && (!inherit || found.serverVersion < 160000))
+  ) {
+    // Without INHERIT nothing can be created but as the owner, so nothing gets a wrong one.
+    grant(roles.owner, owner, sql` WITH INHERIT FALSE, SET TRUE`);
+  }
+}

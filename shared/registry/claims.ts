@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import type { DocumentReference, DocumentSnapshot, Firestore, Timestamp } from '@google-cloud/firestore';
+import { hasStatus } from '../gcp/status.ts';
+import { decideClaim } from '../operation/claim.ts';
+import type { Delivery } from '../operation/delivery.ts';
+import { OperationError } from '../operation/errors.ts';
+import type { Request } from '../operation/request.ts';
+import { type OperationRecord, operationsCollection } from './operations.ts';
+
+/** A worker's hold on an operation. */
+export interface Claim {
+  readonly id: string;
+  readonly ref: DocumentReference;
+  /** Random, so that a worker knows its own writes again even where it never got their answers. */
+  readonly owner: string;
+  readonly epoch: number;
+  readonly startedAt: Date;
+  /** When the document was last written by this worker: the condition of its next write. */
+  token: Timestamp;
+}
+
+export type ClaimResult =
+  | { readonly kind: 'claimed'; readonly claim: Claim }
+  | { readonly kind: 'report'; readonly record: OperationRecord }
+  | { readonly kind: 'busy' | 'done' | 'conflict' };
+
+export interface Wanted {
+  readonly id: string;
+  readonly functionName: string;
+  readonly request: Request;
+  readonly delivery: Delivery;
+  readonly messageHash: string;
+  readonly target: string | undefined;
+  readonly leaseSeconds: number;
+}
+
+/**
+ * Takes an operation, so that no other worker runs it. One call where nobody asked before, which is nearly always.
+ *
+ * Every write is conditional, and a write whose answer was lost is known again by its nonce.
+ */
+export async function claimOperation(db: Firestore, wanted: Wanted): Promise<ClaimResult> {
+  const ref = db.collection(operationsCollection).doc(wanted.id);
+  const owner = randomUUID();
+  const startedAt = new Date();
+  const claimed = (epoch: number, token: Timestamp): ClaimResult => ({
+    kind: 'claimed',
+    claim: { id: wanted.id, ref, owner, epoch, startedAt, token },
+  });
+  try {
+    const { writeTime } = await ref.create(firstRecord(wanted, owner, startedAt));
+    return claimed(1, writeTime);
+  } catch (error) {
+    if (!hasStatus(error, 'ALREADY_EXISTS')) throw error;
+  }
+  for (let attempt = 0; attempt < 5; attempt += 1) {
+    const snapshot = await ref.get();
+    const found = existing(snapshot);
+    if (found.record.owner === owner) return claimed(found.record.epoch, found.updateTime);
+    const decision = decideClaim(found.record, wanted.messageHash, found.silentSeconds);
+    if (decision === 'report') return { kind: 'report', record: found.record };
+    if (decision !== 'take-over') return { kind: decision };
+    const epoch = found.record.epoch + 1;
+    try {
+      const { writeTime } = await ref.update(
+        {
+          state: 'running',
+          owner,
+          epoch,
+          leaseSeconds: wanted.leaseSeconds,
+          startedAt,
+          renewedAt: startedAt,
+        },
+        { lastUpdateTime: found.updateTime },
+      );
+      return claimed(epoch, writeTime);
+    } catch (error) {
+      if (!hasStatus(error, 'FAILED_PRECONDITION')) throw error;
+    }
+  }
+  return { kind: 'busy' };
+}
+
+/** The record of an operation that nobody asked for before. */
+export function firstRecord(
+  { functionName, request, delivery, ...wanted }: Wanted,
+  owner: string,
+  now: Date,
+) {
+  const { operationId, dryRun, publishedAt, revision, claimedActor, traceparent } = request;
+  return {
+    function: functionName,
+    operationId,
+    dryRun,
+    messageHash: wanted.messageHash,
+    messageId: delivery.messageId,
+    publishedAt,
+    revision,
+    claimedActor,
+    traceparent,
+    target: wanted.target,
+    state: 'running',
+    epoch: 1,
+    owner,
+    leaseSeconds: wanted.leaseSeconds,
+    renewedAt: now,
+    createdAt: now,
+    startedAt: now,
+    reported: false,
+    deadLettered: false,
+  };
+}
+
+function existing(snapshot: DocumentSnapshot) {
+  const { updateTime, readTime } = snapshot;
+  if (updateTime === undefined) {
+    throw new OperationError('RECORD_GONE', 'The record of this operation was deleted a moment ago', {
+      retryable: true,
+    });
+  }
+  return {
+    record: snapshot.data() as OperationRecord,
+    updateTime,
+    silentSeconds: (readTime.toMillis() - updateTime.toMillis()) / 1000,
+  };
+}
+
+/**
+ * Says that the worker is alive.
+ *
+ * @throws OperationError `LEASE_LOST` when another worker took over
+ */
+export async function renewLease(claim: Claim): Promise<void> {
+  try {
+    const { writeTime } = await claim.ref.update({ renewedAt: new Date() }, { lastUpdateTime: claim.token });
+    claim.token = writeTime;
+  } catch (error) {
+    if (!hasStatus(error, 'FAILED_PRECONDITION')) throw error;
+    const snapshot = await claim.ref.get();
+    if (snapshot.get('owner') !== claim.owner || snapshot.updateTime === undefined) throw leaseLost(claim);
+    claim.token = snapshot.updateTime; // the renewal had arrived, only its answer was lost
+  }
+}
+
+export function leaseLost(claim: Claim): OperationError {
+  return new OperationError(
+    'LEASE_LOST',
+    `Another worker took operation ${claim.id} over: this one (attempt ${claim.epoch}) was silent for too long`,
+    { retryable: true },
+  );
+}

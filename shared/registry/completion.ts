@@ -1,0 +1,112 @@
+import type { Firestore } from '@google-cloud/firestore';
+import { config } from '../config.ts';
+import type { Delivery } from '../operation/delivery.ts';
+import type { OperationError } from '../operation/errors.ts';
+import type { Outcome } from '../operation/outcome.ts';
+import { type Claim, leaseLost } from './claims.ts';
+import { type Intent, markApplied, withdraw } from './intents.ts';
+import {
+  type FailureReason,
+  isFinal,
+  type OperationRecord,
+  operationsCollection,
+  type RecordedError,
+} from './operations.ts';
+import { inlineBytes, keepPayload, writeParts } from './parts.ts';
+
+/** How an operation ended. */
+export type End =
+  | { readonly state: 'succeeded' | 'planned'; readonly outcome: Outcome }
+  | {
+      readonly state: 'failed';
+      readonly error: OperationError;
+      readonly reason: FailureReason;
+      readonly delivery: Delivery;
+    };
+
+/** Of a list that goes to a part of its own. */
+const shownWhenTruncated = 50;
+
+/**
+ * Ends an operation: its record and the registry's, in one transaction, so that neither says what the other doesn't.
+ *
+ * @param applied the intent that is fulfilled now, and what came of it
+ * @returns the record as it is now
+ * @throws OperationError `LEASE_LOST`: a successor has it, and its outcome counts
+ */
+export async function completeOperation(
+  db: Firestore,
+  claim: Claim,
+  end: End,
+  intent?: { intent: Intent; facts?: Record<string, unknown> },
+): Promise<OperationRecord> {
+  const finishedAt = new Date();
+  const fields = {
+    ...(end.state === 'failed' ? await failure(claim, end) : await success(claim, end.outcome)),
+    state: end.state,
+    finishedAt,
+    durationMs: finishedAt.getTime() - claim.startedAt.getTime(),
+    reported: false,
+    expireAt: new Date(finishedAt.getTime() + config().DROVER_RECORD_DAYS * 24 * 3600 * 1000),
+  };
+  return db.runTransaction(async (transaction) => {
+    const references = intent === undefined ? [claim.ref] : [claim.ref, intent.intent.ref];
+    const [operation, intended] = await transaction.getAll(...references);
+    const record = operation?.data() as OperationRecord | undefined;
+    if (record?.owner !== claim.owner) throw leaseLost(claim);
+    if (isFinal(record.state)) return record; // written before; only the answer was lost
+    transaction.update(claim.ref, fields);
+    if (intent && intended) {
+      if (end.state === 'failed') withdraw(transaction, intent.intent, intended, claim.id);
+      else markApplied(transaction, intent.intent, intended, intent.facts ?? {});
+    }
+    return { ...record, ...fields } as unknown as OperationRecord;
+  });
+}
+
+/** What an earlier attempt may have left on the record, and is true no longer. */
+const mended = { error: null, reason: null, payload: null };
+
+async function success(claim: Claim, outcome: Outcome) {
+  const { changes, notes = [], statements } = outcome;
+  const whole = Buffer.from(JSON.stringify({ changes, notes, statements }));
+  if (whole.length <= inlineBytes) return { changes, notes, statements, truncated: false, ...mended };
+  await writeParts(claim.ref, 'outcome', whole);
+  return {
+    changes: changes.slice(0, shownWhenTruncated),
+    notes: notes.slice(0, shownWhenTruncated),
+    statements: statements?.slice(0, shownWhenTruncated),
+    truncated: true,
+    ...mended,
+  };
+}
+
+async function failure(claim: Claim, end: End & { state: 'failed' }) {
+  return {
+    error: recordable(end.error),
+    reason: end.reason,
+    payload: await keepPayload(claim.ref, end.delivery),
+  };
+}
+
+/** An error as a record can hold it: long lists in its details are cut. */
+export function recordable({ code, message, details = {} }: OperationError): RecordedError {
+  const fits = Buffer.byteLength(JSON.stringify(details)) <= inlineBytes;
+  const shown = Object.entries(details).map(([name, value]) => [
+    name,
+    Array.isArray(value) && !fits
+      ? [...value.slice(0, shownWhenTruncated), `… ${value.length} in all`]
+      : value,
+  ]);
+  return { code, message: message.slice(0, 8192), details: Object.fromEntries(shown) };
+}
+
+/** Hands an operation back, so that the next delivery takes it at once instead of waiting for the lease to end. */
+export async function releaseOperation(claim: Claim, error: OperationError): Promise<void> {
+  await claim.ref.update({ state: 'pending', error: recordable(error) }, { lastUpdateTime: claim.token });
+}
+
+/** Notes that the end of an operation was published. */
+export async function markReported(db: Firestore, id: string): Promise<void> {
+  await db.collection(operationsCollection).doc(id).update({ reported: true });
+}

@@ -1,0 +1,86 @@
+import type { Firestore } from '@google-cloud/firestore';
+import { hash } from '../operation/canonical.ts';
+import { decideClaim } from '../operation/claim.ts';
+import { OperationError } from '../operation/errors.ts';
+import { firstRecord, type Wanted } from './claims.ts';
+import { isFinal, type OperationRecord, operationsCollection } from './operations.ts';
+import { keepPayload } from './parts.ts';
+
+/** The owner of operations that Pub/Sub gave up on: a worker that is still at one has lost it. */
+const owner = 'dead-letter';
+
+/**
+ * The record of a message that names no operation: its id went with the delivery, for a dead letter is a message of
+ * its own. What it says and when it was published find it.
+ */
+export async function findUnfinished(
+  db: Firestore,
+  { functionName, messageHash, request }: Pick<Wanted, 'functionName' | 'messageHash' | 'request'>,
+): Promise<{ id: string; operationId: string } | undefined> {
+  const { docs } = await db
+    .collection(operationsCollection)
+    .where('function', '==', functionName)
+    .where('messageHash', '==', messageHash)
+    .get();
+  const found = docs.find((candidate) => {
+    const record = candidate.data() as OperationRecord;
+    return !isFinal(record.state) && record.publishedAt.toMillis() === request.publishedAt.getTime();
+  });
+  return found && { id: found.id, operationId: found.get('operationId') as string };
+}
+
+/**
+ * Ends an operation whose deliveries are used up, and keeps its message.
+ *
+ * @param deliveries how often it was delivered
+ * @returns the record to report, or undefined where the operation had ended before and was reported
+ * @throws OperationError `BUSY` while a worker is at it: it may still succeed
+ */
+export async function exhaustOperation(
+  db: Firestore,
+  wanted: Wanted,
+  deliveries: number,
+): Promise<{ id: string; record: OperationRecord } | undefined> {
+  const found = await db.collection(operationsCollection).doc(wanted.id).get();
+  // The record of another message with the same id stays as it is.
+  const conflicts = found.exists && found.get('messageHash') !== wanted.messageHash;
+  const id = conflicts ? hash(wanted.id, wanted.messageHash).slice(0, 40) : wanted.id;
+  const ref = db.collection(operationsCollection).doc(id);
+  const payload = await keepPayload(ref, wanted.delivery);
+  return db.runTransaction(async (transaction) => {
+    const snapshot = await transaction.get(ref);
+    const existing = snapshot.data() as OperationRecord | undefined;
+    if (existing && snapshot.updateTime) {
+      const silentSeconds = (snapshot.readTime.toMillis() - snapshot.updateTime.toMillis()) / 1000;
+      const decision = decideClaim(existing, wanted.messageHash, silentSeconds);
+      if (decision === 'done') return undefined;
+      if (decision === 'report') return { id, record: existing };
+      if (decision === 'busy') {
+        throw new OperationError('BUSY', 'A worker is at this operation; it may succeed yet', {
+          retryable: true,
+        });
+      }
+    }
+    const finishedAt = new Date();
+    const last = existing?.error ?? undefined;
+    const fields = {
+      state: 'failed',
+      reason: 'exhausted',
+      error: {
+        code: 'EXHAUSTED',
+        message: `Given up after ${deliveries} deliveries. ${last ? `The last one failed with ${last.code}: ${last.message}` : 'None of them left a record.'}`,
+        details: last ? { last } : {},
+      },
+      owner,
+      payload,
+      finishedAt,
+      durationMs: 0,
+      reported: false,
+      deadLettered: true,
+    };
+    if (existing) transaction.update(ref, fields);
+    else transaction.create(ref, { ...firstRecord(wanted, owner, finishedAt), ...fields });
+    const record = { ...(existing ?? firstRecord(wanted, owner, finishedAt)), ...fields };
+    return { id, record: record as unknown as OperationRecord };
+  });
+}

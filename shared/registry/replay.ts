@@ -1,0 +1,54 @@
+import type { Firestore } from '@google-cloud/firestore';
+import { OperationError } from '../operation/errors.ts';
+import { attribute } from '../operation/request.ts';
+import { type OperationRecord, operationsCollection } from './operations.ts';
+import { readPayload } from './parts.ts';
+
+/** A message to be published again. */
+export interface Replay {
+  /** The topic: every function listens to the one of its name. */
+  readonly topic: string;
+  readonly data: Buffer;
+  readonly attributes: Record<string, string>;
+}
+
+/**
+ * Opens a failed operation again, so that the next delivery of its message runs it. The message keeps its id and its
+ * time: whatever was asked for since then is newer.
+ *
+ * Reopening before publishing loses nothing: what crashes between the two can be replayed again.
+ *
+ * @throws OperationError `NOT_FOUND`, or `NOT_REPLAYABLE` where it didn't fail or has no message
+ */
+export async function reopenOperation(db: Firestore, id: string): Promise<Replay> {
+  const ref = db.collection(operationsCollection).doc(id);
+  const record = await db.runTransaction(async (transaction) => {
+    const snapshot = await transaction.get(ref);
+    const found = snapshot.data() as OperationRecord | undefined;
+    if (found === undefined)
+      throw new OperationError('NOT_FOUND', `There is no operation with the record ${id}`);
+    const reopened = found.state === 'pending' && found.payload;
+    if (found.state !== 'failed' && !reopened) {
+      throw new OperationError(
+        'NOT_REPLAYABLE',
+        `Operation ${id} is ${found.state}: only what failed can be replayed`,
+      );
+    }
+    if (!found.payload)
+      throw new OperationError('NOT_REPLAYABLE', `The message of operation ${id} was not kept`);
+    transaction.update(ref, { state: 'pending', reported: false, deadLettered: false, expireAt: null });
+    return found;
+  });
+  const { payload } = record;
+  if (!payload) throw new OperationError('NOT_REPLAYABLE', `The message of operation ${id} was not kept`);
+  const original = Object.entries(payload.attributes).filter(([name]) => !name.startsWith('CloudPubSub'));
+  return {
+    topic: record.function,
+    data: await readPayload(ref, payload),
+    attributes: {
+      ...Object.fromEntries(original),
+      [attribute.operationId]: record.operationId,
+      [attribute.publishedAt]: record.publishedAt.toDate().toISOString(),
+    },
+  };
+}
