@@ -13,6 +13,8 @@ export interface CloudSqlCluster extends Cluster {
   createLogin(name: string, kind: 'iam' | 'password'): Promise<void>;
   /** Creates a database as the Admin API does, owned by `cloudsqlsuperuser`. */
   createDatabase(name: string): Promise<void>;
+  /** Lets Drover create schemas in a database, as its owner would. */
+  allowCreating(database: string): Promise<void>;
   /** Runs the project's own preparation SQL as the admin. */
   prepare(logins: readonly string[]): Promise<void>;
 }
@@ -49,6 +51,8 @@ export async function createCloudSqlCluster(
       ),
     createDatabase: (name) =>
       execute(superuserUrl(), `CREATE DATABASE ${pg.escapeIdentifier(name)} OWNER cloudsqlsuperuser`),
+    allowCreating: (database) =>
+      execute(adminUrl(), `GRANT CREATE ON DATABASE ${pg.escapeIdentifier(database)} TO drover_admin`),
     prepare: (logins) =>
       execute(
         adminUrl(),

@@ -16,7 +16,7 @@ export function matches(filter: Filter, attributes: Readonly<Record<string, stri
     case 'has':
       return Object.hasOwn(attributes, filter.key);
     case 'equals':
-      return Object.hasOwn(attributes, filter.key) && attributes[filter.key] === filter.value;
+      return attributes[filter.key] === filter.value;
     case 'prefix':
       return (
         Object.hasOwn(attributes, filter.key) && attributes[filter.key]?.startsWith(filter.prefix) === true

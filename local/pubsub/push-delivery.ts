@@ -92,7 +92,6 @@ export class PushDelivery implements Consumer {
       });
     const held = report('before', {});
     if (held !== undefined) await held;
-    signal.throwIfAborted();
     const { headers, body } = push.wrapped
       ? wrappedRequest(message, name.full, attempt)
       : unwrappedRequest(message, name.full, attempt, push.writeMetadata);

@@ -62,7 +62,6 @@ export class Resources {
     const topic = this.topic(name, 'topic');
     this.#topics.delete(topic.config.name.full);
     for (const subscription of topic.subscriptions) subscription.topicDeleted();
-    topic.subscriptions.clear();
   }
 
   createSubscription(request: Message): Subscription {

@@ -26,6 +26,7 @@ export interface SqlAdminOptions {
   readonly port?: number;
   /** Who may connect; by default every principal. */
   readonly clients?: readonly string[];
+  readonly onCall?: (method: string) => void;
 }
 
 export interface SqlAdmin {
@@ -101,12 +102,13 @@ export async function startSqlAdmin(options: SqlAdminOptions): Promise<SqlAdmin>
 
     const [, project = '', id = '', method] =
       call.match(
-        /^(?:GET|POST) \/sql\/v1beta4\/projects\/([^/]+)\/instances\/([^/:]+)(\/connectSettings|:generateEphemeralCert)$/,
+        /^(?:GET|POST) \/sql\/v1beta4\/projects\/([^/]+)\/instances\/([^/:]+)[/:](connectSettings|generateEphemeralCert)$/,
       ) ?? [];
     if (method === undefined) throw new ApiError(501, 'notImplemented', `${call} is not implemented here`);
+    options.onCall?.(method);
     authorize(request);
     const instance = find(project, id);
-    return method === '/connectSettings'
+    return method === 'connectSettings'
       ? connectSettings(instance, servers)
       : ephemeralCertificate(JSON.parse(await text(request)), principalOf, clients);
   };
@@ -131,6 +133,7 @@ export async function startSqlAdmin(options: SqlAdminOptions): Promise<SqlAdmin>
     url,
     credentials: (principal) => JSON.stringify(externalAccount(url, principal)),
     async close() {
+      if (!server.listening) return;
       server.close();
       server.closeAllConnections();
       await Promise.all([once(server, 'close'), ...proxies.map((proxy) => proxy.close())]);
@@ -184,7 +187,8 @@ function exchange(request: URLSearchParams, tokens: Map<string, string>) {
 function externalAccount(url: string, principal: string) {
   return {
     type: 'external_account',
-    audience: '//iam.googleapis.com/projects/0/locations/global/workloadIdentityPools/local/providers/local',
+    // One with a project's number would have Google's library look the project's name up at Google.
+    audience: '//iam.googleapis.com/locations/global/workforcePools/local/providers/local',
     subject_token_type: 'urn:ietf:params:oauth:token-type:jwt',
     token_url: `${url}/token`,
     credential_source: {

@@ -27,6 +27,9 @@ export interface Request {
   readonly traceparent?: string;
 }
 
+/** More than anybody reads; a hostile message has no end of them. */
+const mostProblems = 100;
+
 /** Attribute names of the message contract. */
 export const attribute = {
   operationId: 'operation-id',
@@ -122,11 +125,24 @@ export function invalidMessage(problems: readonly Problem[]): OperationError {
 }
 
 function describe(error: z.ZodError, root: string): Problem[] {
-  return error.issues.slice(0, 100).map((issue) => ({
-    path: issue.path.reduce<string>(
-      (path, part) => (typeof part === 'number' ? `${path}[${part}]` : `${path}.${String(part)}`),
-      root,
-    ),
-    message: issue.message,
-  }));
+  return error.issues.slice(0, mostProblems).flatMap((issue) => {
+    if (issue.code === 'unrecognized_keys') {
+      return issue.keys
+        .slice(0, mostProblems)
+        .map((key) => ({
+          path: pathOf(root, [...issue.path, key]),
+          message: 'is not a field of this message',
+        }));
+    }
+    return [{ path: pathOf(root, issue.path), message: issue.message }];
+  });
+}
+
+/** `data.levels[0]`; what isn't a plain word is quoted and cut, for it came from outside. */
+function pathOf(root: string, parts: readonly PropertyKey[]): string {
+  return parts.reduce<string>((path, part) => {
+    if (typeof part === 'number') return `${path}[${part}]`;
+    const name = String(part);
+    return /^[\w-]{1,64}$/.test(name) ? `${path}.${name}` : `${path}[${JSON.stringify(name.slice(0, 64))}]`;
+  }, root);
 }

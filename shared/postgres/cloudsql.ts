@@ -73,11 +73,12 @@ async function load(adminApi: string): Promise<Connector> {
   return new Connector(adminApi === '' ? {} : { sqlAdminAPIEndpoint: adminApi });
 }
 
-/** The Admin API's refusals, by HTTP status: https://cloud.google.com/sql/docs/error-messages */
+/** What the Admin API refuses, by HTTP status, and what the connector finds wrong with its answers, by its own codes. */
 function explain(error: unknown, instance: string): OperationError {
   const because = error instanceof Error ? error.message : String(error);
-  switch (statusOf(error)) {
+  switch (statusOf(error) ?? codeOf(error)) {
     case 404:
+    case 'EBADSQLADMINREGION':
       return new OperationError('INSTANCE_NOT_FOUND', `Cloud SQL has no instance ${instance}: ${because}`, {
         cause: error,
       });
@@ -93,6 +94,14 @@ function explain(error: unknown, instance: string): OperationError {
         `Cloud SQL's Admin API refuses the credentials of this function for ${instance}: ${because}`,
         { retryable: true, cause: error },
       );
+    case 'ENOPRIVATESQLADMINIPADDRESS':
+    case 'ENOPUBLICSQLADMINIPADDRESS':
+    case 'ENOPSCSQLADMINIPADDRESS':
+      return new OperationError(
+        'INSTANCE_UNREACHABLE',
+        `${instance} has no address of the ipType that its entry of DROVER_INSTANCES asks for: ${because}`,
+        { cause: error },
+      );
     default:
       return new OperationError('INSTANCE_UNREACHABLE', `The way to ${instance} can't be found: ${because}`, {
         retryable: true,
@@ -104,4 +113,8 @@ function explain(error: unknown, instance: string): OperationError {
 function statusOf(error: unknown): number | undefined {
   const status = error instanceof Object && 'status' in error ? error.status : undefined;
   return typeof status === 'number' ? status : undefined;
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Object && 'code' in error ? error.code : undefined;
 }

@@ -63,8 +63,12 @@ describe('documents', () => {
 
   test('tell an integer from a double of the same value', async () => {
     const name = `${databaseName}/documents/things/one`;
-    const first = await served.calls.updateDocument({ document: { name, fields: { n: { integerValue: 1 } } } });
-    const second = await served.calls.updateDocument({ document: { name, fields: { n: { doubleValue: 1 } } } });
+    const first = await served.calls.updateDocument({
+      document: { name, fields: { n: { integerValue: 1 } } },
+    });
+    const second = await served.calls.updateDocument({
+      document: { name, fields: { n: { doubleValue: 1 } } },
+    });
     expect(second[0].updateTime).not.toEqual(first[0].updateTime);
   });
 
@@ -120,7 +124,10 @@ describe('documents', () => {
 
   test('cannot be read as they will be', async () => {
     const readTime = Timestamp.fromMillis(Date.now() + 3_600_000);
-    const read = served.firestore.runTransaction((transaction) => transaction.get(doc()), { readOnly: true, readTime });
+    const read = served.firestore.runTransaction((transaction) => transaction.get(doc()), {
+      readOnly: true,
+      readTime,
+    });
     expect(await codeOf(read)).toBe(status.INVALID_ARGUMENT);
   });
 });
@@ -193,7 +200,10 @@ describe('a batch', () => {
   test('is applied as a whole or not at all', async () => {
     await doc('things/there').set({ n: 0 });
     const batch = served.firestore.batch();
-    batch.set(doc('things/new'), { n: 1 }).update(doc('things/there'), { n: 1 }).create(doc('things/there'), {});
+    batch
+      .set(doc('things/new'), { n: 1 })
+      .update(doc('things/there'), { n: 1 })
+      .create(doc('things/there'), {});
     expect(await codeOf(batch.commit())).toBe(status.ALREADY_EXISTS);
     expect((await doc('things/new').get()).exists).toBe(false);
     expect((await doc('things/there').get()).data()).toEqual({ n: 0 });
@@ -201,7 +211,10 @@ describe('a batch', () => {
 
   test('applies its writes in order, all at one time', async () => {
     const batch = served.firestore.batch();
-    batch.create(doc(), { n: 1 }).update(doc(), { n: FieldValue.increment(1) }).set(doc('things/two'), {});
+    batch
+      .create(doc(), { n: 1 })
+      .update(doc(), { n: FieldValue.increment(1) })
+      .set(doc('things/two'), {});
     const results = await batch.commit();
     expect((await doc().get()).data()).toEqual({ n: 2 });
     expect(new Set(results.map(({ writeTime }) => writeTime.valueOf())).size).toBe(1);

@@ -12,7 +12,7 @@ export interface Served {
   /** The official client. */
   firestore: Firestore;
   /** The generated client below it, for calls that the official one never makes. */
-  calls: v1.FirestoreClient;
+  calls: InstanceType<typeof v1.FirestoreClient>;
 }
 
 /** One server for the tests of a file, empty before each. */
@@ -63,7 +63,10 @@ export function received(server: LocalFirestore, method: string, count = 1): Pro
 }
 
 /** Whether a promise has settled once the server has answered one more call after it. */
-export async function settledAfterRoundTrip(firestore: Firestore, promise: Promise<unknown>): Promise<boolean> {
+export async function settledAfterRoundTrip(
+  firestore: Firestore,
+  promise: Promise<unknown>,
+): Promise<boolean> {
   let settled = false;
   const note = () => {
     settled = true;

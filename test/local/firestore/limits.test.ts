@@ -21,7 +21,9 @@ describe('the size of a document', () => {
 
   test('counts UTF-8 bytes, not characters', async () => {
     const doc = served.firestore.doc('things/one');
-    expect(await codeOf(doc.set({ text: 'ü'.repeat(Math.floor(largest / 2) + 1) }))).toBe(status.INVALID_ARGUMENT);
+    expect(await codeOf(doc.set({ text: 'ü'.repeat(Math.floor(largest / 2) + 1) }))).toBe(
+      status.INVALID_ARGUMENT,
+    );
   });
 
   test('is checked where a document grows', async () => {
@@ -33,7 +35,8 @@ describe('the size of a document', () => {
 
 test('a commit of more than 10 MiB is refused as a whole', async () => {
   const batch = served.firestore.batch();
-  for (let n = 0; n < 11; n++) batch.set(served.firestore.doc(`things/${n}`), { text: 'x'.repeat(1_000_000) });
+  for (let n = 0; n < 11; n++)
+    batch.set(served.firestore.doc(`things/${n}`), { text: 'x'.repeat(1_000_000) });
   expect(await codeOf(batch.commit())).toBe(status.INVALID_ARGUMENT);
   expect((await served.firestore.collection('things').get()).size).toBe(0);
 }, 20_000);
@@ -85,15 +88,18 @@ test('a document of another database than the request’s is refused', async () 
 
 describe('what is not served', () => {
   test('answers UNIMPLEMENTED: listening', async () => {
-    const failed = new Promise<{ code?: number }>((resolve) => {
-      served.firestore.doc('things/one').onSnapshot(() => undefined, resolve);
-    });
+    const stream = served.calls.listen();
+    const failed = new Promise<{ code?: number }>((resolve) => stream.once('error', resolve));
+    stream.write({ database: databaseName });
     expect((await failed).code).toBe(status.UNIMPLEMENTED);
   });
 
   test('answers UNIMPLEMENTED: partitions, explanations and vector search', async () => {
     const things = served.firestore.collection('things');
-    const partitions = served.calls.partitionQuery({ parent: `${databaseName}/documents`, partitionCount: 2 });
+    const partitions = served.calls.partitionQuery({
+      parent: `${databaseName}/documents`,
+      partitionCount: 2,
+    });
     expect(await codeOf(partitions)).toBe(status.UNIMPLEMENTED);
     expect(await codeOf(things.explain())).toBe(status.UNIMPLEMENTED);
     const nearest = things.findNearest({

@@ -1,4 +1,4 @@
-import { FieldValue, Timestamp } from '@google-cloud/firestore';
+import { FieldValue, type Timestamp } from '@google-cloud/firestore';
 import { status } from '@grpc/grpc-js';
 import { expect, test } from 'vitest';
 import { codeOf, databaseName, useFirestore } from './fixture.ts';
@@ -36,7 +36,9 @@ test('an integer that is incremented beyond 64 bits stays at the limit', async (
   const write = (n: string, increment: string) =>
     served.calls.commit({
       database: databaseName,
-      writes: [{ update: { name, fields: { n: { integerValue: n } } }, updateTransforms: [transform(increment)] }],
+      writes: [
+        { update: { name, fields: { n: { integerValue: n } } }, updateTransforms: [transform(increment)] },
+      ],
     });
   const [up] = await write('9223372036854775800', '100');
   expect(up.writeResults?.[0]?.transformResults?.[0]?.integerValue).toBe('9223372036854775807');

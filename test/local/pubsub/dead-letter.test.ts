@@ -41,7 +41,7 @@ describe('a dead-letter policy', () => {
     expect(endpoint.requests.map(({ json }) => json().deliveryAttempt)).toEqual([1, 2, 3, 4, 5]);
     const [received, ...others] = await pull();
     expect(others).toEqual([]);
-    const publishTime = endpoint.requests[0]?.json().message.publishTime;
+    const publishTime = endpoint.requests[0]?.json().message.publishTime ?? '';
     expect(received?.message).toMatchObject({
       data: Buffer.from('poison'),
       orderingKey: 'k',

@@ -1,7 +1,15 @@
 import { status } from '@grpc/grpc-js';
 import { afterEach, describe, expect, test } from 'vitest';
 import { GrpcError, type InterceptedCall } from '../../../local/grpc/server.ts';
-import { createTopic, newName, publish, startEndpoint, subscriptionPath, useCloud } from './fixture.ts';
+import {
+  createTopic,
+  newName,
+  publish,
+  startEndpoint,
+  subscriptionPath,
+  textOf,
+  useCloud,
+} from './fixture.ts';
 
 const cloud = useCloud({ maxOutstandingPushes: 1 });
 
@@ -19,8 +27,7 @@ async function create(answer = 204) {
   const topic = await createTopic(cloud);
   const name = newName('sub');
   await topic.createSubscription(name, { pushEndpoint: endpoint.url, ...fastRetry });
-  const texts = () =>
-    endpoint.requests.map(({ json }) => Buffer.from(json().message.data, 'base64').toString());
+  const texts = () => endpoint.requests.map(textOf);
   return { endpoint, topic, name, texts };
 }
 
@@ -143,6 +150,19 @@ describe('idle', () => {
     await publish(topic, 'a');
     await cloud.server.idle();
     expect(texts()).toEqual(['a']);
+  });
+
+  test('no longer waits for a subscription that becomes a pull subscription', async () => {
+    const endpoint = await startEndpoint(() => undefined);
+    const topic = await createTopic(cloud);
+    const [subscription] = await topic.createSubscription(newName('sub'), { pushEndpoint: endpoint.url });
+    await publish(topic, 'never answered');
+    await endpoint.arrived(1);
+    const started = performance.now();
+    const idle = cloud.server.idle();
+    await subscription.modifyPushConfig({});
+    await idle;
+    expect(performance.now() - started).toBeLessThan(5_000);
   });
 
   test('does not wait for pull subscriptions', async () => {

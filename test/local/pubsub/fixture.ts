@@ -66,13 +66,29 @@ export function subscriptionPath(name: string): string {
   return `projects/${project}/subscriptions/${name}`;
 }
 
+/** The body of a wrapped push. */
+export interface PushBody {
+  readonly message: {
+    readonly attributes?: Record<string, string>;
+    readonly data?: string;
+    readonly messageId: string;
+    readonly publishTime: string;
+  };
+  readonly subscription: string;
+  readonly deliveryAttempt?: number;
+}
+
+/** The text of a wrapped push's data. */
+export function textOf(received: Received): string {
+  return Buffer.from(received.json().message.data ?? '', 'base64').toString();
+}
+
 export interface Received {
   readonly headers: IncomingHttpHeaders;
   readonly text: string;
   /** performance.now() of the arrival. */
   readonly at: number;
-  // biome-ignore lint/suspicious/noExplicitAny: an arbitrary JSON document
-  readonly json: () => any;
+  json(): PushBody;
 }
 
 export interface Endpoint {

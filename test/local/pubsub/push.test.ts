@@ -1,5 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { createTopic, newName, publish, startEndpoint, subscriptionPath, useCloud } from './fixture.ts';
+import {
+  createTopic,
+  newName,
+  publish,
+  startEndpoint,
+  subscriptionPath,
+  textOf,
+  useCloud,
+} from './fixture.ts';
 
 const cloud = useCloud({ maxOutstandingPushes: 4 });
 
@@ -27,9 +35,8 @@ describe('a push', () => {
       orderingKey: 'k',
     });
     await cloud.server.idle();
-    const [{ headers, json } = { headers: {}, json: () => ({}) }] = endpoint.requests;
-    const body = json();
-    expect(body).toEqual({
+    const [received] = endpoint.requests;
+    expect(received?.json()).toEqual({
       message: {
         attributes: { key: 'välue' },
         data: 'AP8=',
@@ -37,16 +44,16 @@ describe('a push', () => {
         message_id: messageId,
         orderingKey: 'k',
         publishTime: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z$/),
-        publish_time: body.message.publishTime,
+        publish_time: received?.json().message.publishTime,
       },
       subscription: path,
     });
-    expect(headers).toMatchObject({
+    expect(received?.headers).toMatchObject({
       'content-type': 'application/json',
       'user-agent': expect.stringMatching(/^APIs-Google; \(\+/),
       from: 'noreply@google.com',
     });
-    expect(headers).not.toHaveProperty('authorization');
+    expect(received?.headers).not.toHaveProperty('authorization');
   });
 
   test('leaves out what the message does not have', async () => {
@@ -156,8 +163,11 @@ describe('the answer to a push', () => {
     });
     const { topic } = await create(endpoint.url, fastRetry);
     await publish(topic, 'a');
+    const [first, , third] = await endpoint.arrived(3);
     await cloud.server.idle();
     expect(endpoint.requests).toHaveLength(3);
+    // At once, not when the deadline passes.
+    expect((third?.at ?? 0) - (first?.at ?? 0)).toBeLessThan(5_000);
   });
 });
 
@@ -242,6 +252,7 @@ describe('a push subscription', () => {
     const [{ receivedMessages }] = await cloud.subscriber.pull({
       subscription: subscription.name,
       maxMessages: 1,
+      returnImmediately: true,
     });
     await cloud.subscriber.acknowledge({
       subscription: subscription.name,
@@ -249,17 +260,23 @@ describe('a push subscription', () => {
     });
     await subscription.modifyPushConfig({ pushEndpoint: endpoint.url });
     await cloud.server.idle();
-    const texts = endpoint.requests.map(({ json }) => Buffer.from(json().message.data, 'base64').toString());
+    const texts = endpoint.requests.map(textOf);
     expect(texts).toEqual(['pushed', 'pushed later']);
   });
 
   test('stops when it is deleted', async () => {
-    const endpoint = await startEndpoint(() => undefined);
+    const closed: Promise<unknown>[] = [];
+    const endpoint = await startEndpoint((_response, _received, request) => {
+      closed.push(new Promise((resolve) => request.socket.once('close', resolve)));
+    });
     const { topic, subscription } = await create(endpoint.url);
     await publish(topic, 'never answered');
     await endpoint.arrived(1);
+    const deleted = performance.now();
     await subscription.delete();
     await cloud.server.idle();
+    await closed[0];
+    expect(performance.now() - deleted).toBeLessThan(5_000);
     expect(endpoint.requests).toHaveLength(1);
   });
 });

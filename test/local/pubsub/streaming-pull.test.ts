@@ -168,6 +168,42 @@ describe('a stream', () => {
     expect(responses[1]?.receivedMessages).toEqual([]);
   });
 
+  test('sends no keep-alives to clients that do not know them', async () => {
+    const { topic, subscription } = await create();
+    const { stream, responses, until, received } = openStream({ subscription: subscription.name });
+    await publish(topic, 'a');
+    await until(() => received().length === 1);
+    stream.write({});
+    // On the same connection, so that the server has read the keep-alive before it answers.
+    await cloud.subscriber.getSubscription({ subscription: subscription.name });
+    await publish(topic, 'b');
+    await until(() => received().length === 2);
+    expect(responses).toHaveLength(2);
+  });
+
+  test('that does not read leaves messages to others, and goes on when it reads again', async () => {
+    const { topic, subscription } = await create();
+    const { stream, until, received } = openStream({ subscription: subscription.name });
+    await publish(topic, 'first');
+    await until(() => received().length === 1);
+    stream.pause();
+    // One response each: some wait in the client, some fill the connection, sixteen wait in the server.
+    const count = 300;
+    const large = 'x'.repeat(100_000);
+    for (let n = 0; n < count; n += 1) await publish(topic, large);
+    const [{ receivedMessages }] = await cloud.subscriber.pull({
+      subscription: subscription.name,
+      maxMessages: 100,
+      returnImmediately: true,
+    });
+    expect(receivedMessages).not.toEqual([]);
+    const left = count - (receivedMessages?.length ?? 0);
+    stream.resume();
+    await until(() => received().length === 1 + left);
+    await publish(topic, 'last');
+    await until(() => received().at(-1)?.text === 'last');
+  });
+
   test.each([
     ['an unknown subscription', { subscription: 'projects/p/subscriptions/unknown' }, 5],
     ['an invalid name', { subscription: 'nonsense' }, 3],

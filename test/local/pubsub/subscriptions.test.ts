@@ -146,6 +146,16 @@ describe('a subscription', () => {
     expect(cleared.retryPolicy).toBeNull();
   });
 
+  test('cannot be given a dead-letter topic that does not exist', async () => {
+    const { name, topic } = await create();
+    await expect(
+      cloud.subscriber.updateSubscription({
+        subscription: { name, deadLetterPolicy: { deadLetterTopic: `${topic.name}x` } },
+        updateMask: { paths: ['dead_letter_policy'] },
+      }),
+    ).rejects.toMatchObject({ code: 5 });
+  });
+
   test.each(['filter', 'topic', 'enable_message_ordering'])('cannot have its %s changed', async (path) => {
     const { name } = await create();
     await expect(
@@ -185,6 +195,7 @@ describe('a subscription', () => {
     ]);
     expect(await streamEnd).toMatchObject({ code: 5 });
     await expect(cloud.subscriber.getSubscription({ subscription: name })).rejects.toMatchObject({ code: 5 });
+    expect((await topic.getSubscriptions())[0]).toEqual([]);
   });
 
   test('with a filter gets only what matches', async () => {

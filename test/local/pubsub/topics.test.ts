@@ -113,9 +113,9 @@ describe('a list', () => {
     );
   });
 
-  test('refuses a page token that it did not give', async () => {
+  test.each([{ pageToken: 'x' }, { pageSize: -1 }])('refuses %j', async (paging) => {
     await expect(
-      cloud.publisher.listTopics({ project: `projects/${project}`, pageToken: 'x' }, { autoPaginate: false }),
+      cloud.publisher.listTopics({ project: `projects/${project}`, ...paging }, { autoPaginate: false }),
     ).rejects.toMatchObject({ code: 3 });
   });
 });

@@ -1,6 +1,7 @@
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { buffer } from 'node:stream/consumers';
 import { connect as connectTls } from 'node:tls';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -27,7 +28,7 @@ const closers: (() => Promise<void>)[] = [];
 beforeAll(async () => {
   home = mkdtempSync(path.join(tmpdir(), 'drover-connectors-test-'));
   authority = await createCertificateAuthority('Test CA');
-  const { key, cert } = await authority.issueServer('postgres', ['localhost', '127.0.0.1']);
+  const { key, cert } = await authority.issueServer('postgres', ['localhost']);
   cluster = await createCluster({
     superuser: 'postgres',
     password,
@@ -42,6 +43,8 @@ beforeAll(async () => {
   await admin.query(`CREATE ROLE "${iamRole}" LOGIN PASSWORD '${iamPassword}'`);
   await admin.end();
   vi.stubEnv('CONNECTORS_TEST_PASSWORD', password);
+  // As everywhere; without it Google's libraries would look for the project at the metadata server.
+  vi.stubEnv('GOOGLE_CLOUD_PROJECT', 'project');
 });
 
 afterEach(async () => {
@@ -100,11 +103,11 @@ describe('direct', () => {
   });
   const encrypted = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()';
 
-  test.for(['localhost', '127.0.0.1'])('a server at %s whose certificate the CA signed is trusted', async (host) => {
+  test('a server whose certificate the CA signed is trusted', async () => {
     const ca = path.join(home, 'ca.crt');
     writeFileSync(ca, authority.cert);
 
-    const client = await connect(direct({ host, ca }));
+    const client = await connect(direct({ ca }));
 
     expect((await client.query(encrypted)).rows).toEqual([{ ssl: true }]);
   });
@@ -115,7 +118,7 @@ describe('direct', () => {
 
     const error = await thrownBy(connect(direct({ ca })));
 
-    expect(error).toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+    expect(error).toMatchObject({ code: 'CERT_SIGNATURE_FAILURE' });
   });
 
   test('a private certificate is refused where no CA is named', async () => {
@@ -128,7 +131,7 @@ describe('direct', () => {
     const ca = path.join(home, 'ca.crt');
     writeFileSync(ca, authority.cert);
 
-    const error = await thrownBy(connect(direct({ host: '127.0.0.2', ca, port: await forwarded() })));
+    const error = await thrownBy(connect(direct({ host: '127.0.0.1', ca })));
 
     expect(error).toMatchObject({ code: 'ERR_TLS_CERT_ALTNAME_INVALID' });
   });
@@ -164,7 +167,7 @@ describe('direct', () => {
 
 describe('Cloud SQL', () => {
   async function cloud(options: Partial<SqlAdminOptions & SqlAdminOptions['instances'][number]> = {}) {
-    const { clients, ...instance } = options;
+    const { clients, onCall, ...instance } = options;
     const admin = await startSqlAdmin({
       instances: [
         {
@@ -175,6 +178,7 @@ describe('Cloud SQL', () => {
         },
       ],
       ...(clients && { clients }),
+      ...(onCall && { onCall }),
     });
     closers.push(() => admin.close());
     actAs(admin, principal);
@@ -291,18 +295,24 @@ describe('Cloud SQL', () => {
 
     const error = await thrownBy(connect(cloudsql(admin, byPassword)));
 
-    expect(error).toMatchObject({ code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' });
+    expect(error).toMatchObject({ code: 'CERT_SIGNATURE_FAILURE' });
   });
 
   test('a client with a certificate that the Admin API did not sign does not reach PostgreSQL', async () => {
-    const address = '127.0.0.1';
+    const address = '127.76.13.7';
     await cloud({ address });
-    const stranger = await (await createCertificateAuthority('Cloud SQL Client CA')).issueServer('client', []);
+    const stranger = await (await createCertificateAuthority('Cloud SQL Client CA')).issueServer(
+      'client',
+      [],
+    );
 
     const socket = connectTls({ host: address, port: 3307, ...stranger, rejectUnauthorized: false });
-    const error = await new Promise((resolve) => socket.once('error', resolve));
+    socket.on('error', () => undefined);
+    // SSLRequest, which PostgreSQL answers with one byte.
+    socket.write(Buffer.from([0, 0, 0, 8, 4, 210, 22, 47]));
+    const answer = await buffer(socket).catch(() => Buffer.alloc(0));
 
-    expect(error).toMatchObject({ code: expect.stringMatching(/ECONNRESET|ERR_SSL_.*UNKNOWN_CA/) });
+    expect(answer).toHaveLength(0);
   });
 
   test('what this Admin API does not have answers 501', async () => {
@@ -315,7 +325,8 @@ describe('Cloud SQL', () => {
   });
 
   test('a pool over Cloud SQL asks the Admin API once and sets its sessions up', async () => {
-    const admin = await cloud();
+    const calls: string[] = [];
+    const admin = await cloud({ onCall: (method) => calls.push(method) });
     const pools = createPools({
       DROVER_INSTANCES: [parsed(cloudsql(admin, byIam))],
       DROVER_CONNECTIONS_PER_DATABASE: 3,
@@ -340,6 +351,6 @@ describe('Cloud SQL', () => {
 
     expect(answers[0]).toMatchObject({ name: 'drover/grant-roles', path: '' });
     expect(new Set(answers.map(({ pid }) => pid)).size).toBe(3);
-    expect(admin.calls).toEqual({ connectSettings: 1, generateEphemeralCert: 1 });
+    expect(calls).toEqual(['connectSettings', 'generateEphemeralCert']);
   });
 });

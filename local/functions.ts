@@ -1,0 +1,91 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import path from 'node:path';
+import { createInterface } from 'node:readline';
+
+/** A deployed function: one process, started again when it ends, as Cloud Run would. */
+export interface FunctionProcess {
+  readonly name: string;
+  readonly url: string;
+  /** Of the process that runs now. */
+  readonly pid: () => number;
+  /** How often it was started. */
+  readonly starts: () => number;
+  /** Resolves when the process that runs now is gone and its successor serves. */
+  restarted(): Promise<void>;
+  /** SIGTERM, and waits for the end; it isn't started again. */
+  stop(): Promise<void>;
+}
+
+export interface FunctionOptions {
+  readonly name: string;
+  readonly port: number;
+  readonly environment: Readonly<Record<string, string>>;
+  readonly onLog?: ((line: string) => void) | undefined;
+  /** What to run: by default the sources, else a bundle. */
+  readonly entry?: string | undefined;
+}
+
+const sources = path.resolve(import.meta.dirname, '..', 'functions', 'index.ts');
+
+/** Starts a function as a process of its own, under the Functions Framework, and waits until it serves. */
+export async function startFunction({
+  name,
+  port,
+  environment,
+  ...options
+}: FunctionOptions): Promise<FunctionProcess> {
+  let child: ChildProcess;
+  let starts = 0;
+  let stopped = false;
+  let next = Promise.withResolvers<void>();
+
+  const start = async (): Promise<void> => {
+    starts += 1;
+    child = spawn(process.execPath, [options.entry ?? sources], {
+      env: { ...environment, FUNCTION_TARGET: name, PORT: String(port), PATH: process.env['PATH'] ?? '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const { promise: serving, resolve, reject } = Promise.withResolvers<void>();
+    const said: string[] = [];
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue;
+      createInterface(stream).on('line', (line) => {
+        if (said.length < 50) said.push(line);
+        options.onLog?.(line);
+        if (line.includes('"message":"serving"')) resolve();
+      });
+    }
+    child.once('exit', (code, signal) => {
+      reject(new Error(`${name} ended with ${signal ?? code} before it served:\n${said.join('\n')}`));
+      if (!stopped) {
+        start().then(
+          () => {
+            const { resolve: done } = next;
+            next = Promise.withResolvers<void>();
+            done();
+          },
+          (error: unknown) => options.onLog?.(String(error)),
+        );
+      }
+    });
+    await serving;
+  };
+  await start();
+
+  return {
+    name,
+    url: `http://127.0.0.1:${port}`,
+    pid: () => child.pid ?? 0,
+    starts: () => starts,
+    restarted: () => next.promise,
+    async stop() {
+      stopped = true;
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      const exited = once(child, 'exit');
+      child.kill('SIGCONT');
+      child.kill('SIGTERM');
+      await exited;
+    },
+  };
+}

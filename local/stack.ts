@@ -1,0 +1,158 @@
+import { functionLogin, type Manifest, readManifests } from '../shared/manifest.ts';
+import { type LocalFirestore, startFirestore } from './firestore/index.ts';
+import { type FunctionProcess, startFunction } from './functions.ts';
+import { findFreePort } from './ports.ts';
+import { type CloudSqlCluster, createCloudSqlCluster, localPassword } from './postgres/cloudsql.ts';
+import { type LocalPubSub, startPubSub } from './pubsub/index.ts';
+import { wireTopics } from './topics.ts';
+
+export const localProject = 'acme-dev';
+export const localInstance = `${localProject}:europe-west1:main`;
+
+export interface StackOptions {
+  /** Fixed ports can be remembered; `auto` lets many stacks run side by side. */
+  readonly ports: 'fixed' | 'auto';
+  /** Databases to create. Drover is allowed to create in the open ones. */
+  readonly databases: { readonly open: readonly string[]; readonly closed?: readonly string[] };
+  /** Who may do what, as in DROVER_POLICY. */
+  readonly policy: unknown;
+  /** More variables for the functions. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Of redeliveries, shorter than the manifests say, for those who watch. */
+  readonly minimumBackoffSeconds?: number;
+  /** Where functions reach PostgreSQL, if not at the cluster itself: a proxy that can be held up. */
+  readonly proxyFor?: (cluster: CloudSqlCluster) => Promise<number>;
+  /** A bundle to run instead of the sources. */
+  readonly entry?: string;
+  readonly onLog?: (functionName: string, line: string) => void;
+}
+
+/** Everything that Drover needs of a cloud, on this machine. */
+export interface Stack {
+  readonly cluster: CloudSqlCluster;
+  /** Undefined where PUBSUB_EMULATOR_HOST named another one. */
+  readonly pubsub: LocalPubSub | undefined;
+  /** Undefined where FIRESTORE_EMULATOR_HOST named another one. */
+  readonly firestore: LocalFirestore | undefined;
+  readonly functions: ReadonlyMap<string, FunctionProcess>;
+  /** What the command line and other clients need. */
+  readonly environment: Readonly<Record<string, string>>;
+  stop(): Promise<void>;
+}
+
+const fixedPorts = { postgres: 54320, pubsub: 8085, firestore: 8086, functions: 8100 };
+
+/** Starts the local cloud with all functions, wired as their manifests say. What was started is stopped on failure. */
+export async function startStack(options: StackOptions): Promise<Stack> {
+  const started: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const end of started.splice(0).reverse()) await end();
+  };
+  try {
+    return { ...(await startAll(options, started)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function startAll(
+  options: StackOptions,
+  started: (() => Promise<void>)[],
+): Promise<Omit<Stack, 'stop'>> {
+  const manifests = readManifests();
+  const port = (fixed: number) => (options.ports === 'fixed' ? fixed : 0);
+  const [cluster, pubsub, firestore] = await Promise.all([
+    createCloudSqlCluster(options.ports === 'fixed' ? { port: fixedPorts.postgres } : {}).then((created) => {
+      started.push(() => created.remove());
+      return created;
+    }),
+    unless(
+      'PUBSUB_EMULATOR_HOST',
+      () => startPubSub({ port: port(fixedPorts.pubsub), maxOutstandingPushes: 16 }),
+      started,
+    ),
+    unless('FIRESTORE_EMULATOR_HOST', () => startFirestore({ port: port(fixedPorts.firestore) }), started),
+  ]);
+  await prepare(cluster, manifests, options.databases);
+
+  const environment = {
+    GOOGLE_CLOUD_PROJECT: localProject,
+    PUBSUB_EMULATOR_HOST: pubsub?.host ?? process.env['PUBSUB_EMULATOR_HOST'] ?? '',
+    FIRESTORE_EMULATOR_HOST: firestore?.host ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? '',
+    // There is no Google to ask who we are; looking for it takes time and warns.
+    METADATA_SERVER_DETECTION: 'none',
+    DROVER_INSTANCE: localInstance,
+    DROVER_ADMIN_URL: cluster.adminUrl(),
+    DROVER_SUPERUSER_URL: cluster.superuserUrl(),
+  };
+  const databasePort = (await options.proxyFor?.(cluster)) ?? cluster.port;
+  const functions = new Map<string, FunctionProcess>();
+  await Promise.all(
+    manifests.map(async ({ name }, index) => {
+      const running = await startFunction({
+        name,
+        port: options.ports === 'fixed' ? fixedPorts.functions + index : await findFreePort(),
+        environment: {
+          ...environment,
+          ...functionSettings(name, databasePort, options.policy),
+          ...options.environment,
+        },
+        entry: options.entry,
+        onLog: (line) => options.onLog?.(name, line),
+      });
+      started.push(() => running.stop());
+      functions.set(name, running);
+    }),
+  );
+  const urls = new Map([...functions].map(([name, { url }]) => [name, url]));
+  const { minimumBackoffSeconds } = options;
+  const host = environment.PUBSUB_EMULATOR_HOST;
+  await wireTopics({ host, project: localProject, manifests, urls, minimumBackoffSeconds });
+  return { cluster, pubsub, firestore, functions, environment };
+}
+
+async function unless<T extends { close(): Promise<void> }>(
+  variable: string,
+  start: () => Promise<T>,
+  started: (() => Promise<void>)[],
+): Promise<T | undefined> {
+  if (process.env[variable]) return undefined;
+  const server = await start();
+  started.push(() => server.close());
+  return server;
+}
+
+/** What a newcomer's own admin does once for an instance. */
+async function prepare(
+  cluster: CloudSqlCluster,
+  manifests: readonly Manifest[],
+  { open, closed = [] }: StackOptions['databases'],
+): Promise<void> {
+  const logins = manifests
+    .filter(({ permissions }) => permissions.database === 'writer')
+    .map(({ name }) => functionLogin(name, localProject));
+  for (const login of logins) await cluster.createLogin(login, 'iam');
+  for (const database of [...open, ...closed]) await cluster.createDatabase(database);
+  await cluster.prepare(logins);
+  for (const database of open) await cluster.allowCreating(database);
+}
+
+function functionSettings(name: string, port: number, policy: unknown): Record<string, string> {
+  return {
+    DROVER_INSTANCES: JSON.stringify([
+      {
+        instances: `${localProject}:*:*`,
+        connector: 'direct',
+        host: '127.0.0.1',
+        port,
+        tls: 'off',
+        user: functionLogin(name, localProject),
+        password: { env: 'DROVER_LOCAL_PASSWORD' },
+      },
+    ]),
+    DROVER_LOCAL_PASSWORD: localPassword,
+    DROVER_POLICY: JSON.stringify(policy),
+    NODE_ENV: 'production',
+  };
+}
