@@ -156,7 +156,7 @@ export class LockTable {
     if (owner) blockers.delete(owner);
     const now = blockers.size === 0 ? 0 : this.#clock.now();
     for (const blocker of blockers) {
-      continue;
+      if (blocker.expiresAt() > now) continue;
       blockers.delete(blocker);
       this.#expire(blocker);
     }

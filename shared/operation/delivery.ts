@@ -10,7 +10,7 @@ export interface Delivery {
 }
 
 const pubsubMessage = z.object({
-  data: z.base64().default(''),
+  data: z.string().default(''),
   attributes: z.record(z.string(), z.string()).default({}),
   messageId: z.string().min(1),
   publishTime: z.coerce.date(),

@@ -5,7 +5,7 @@ import { type Claim, claimOperation } from '../registry/claims.ts';
 import { completeOperation, type End, markReported, releaseOperation } from '../registry/completion.ts';
 import type { Intent } from '../registry/intents.ts';
 import { type OperationRecord, operationDocumentId } from '../registry/operations.ts';
-import { createLogger, type Logger, traceFields } from '../telemetry/log.ts';
+import { createLogger, type Logger, type Severity, traceFields } from '../telemetry/log.ts';
 import { continueTrace, inSpan } from '../telemetry/trace.ts';
 import { attempt } from './attempt.ts';
 import { hash } from './canonical.ts';
@@ -164,7 +164,7 @@ async function report(id: string, record: OperationRecord, log: Logger): Promise
     await markReported(await firestore(), id);
   });
   const { state, durationMs, epoch, changes, notes, error, reason } = record;
-  log.log(state === 'failed' ? 'ERROR' : 'INFO', `operation ${state}`, {
+  log.log(severity(record), `operation ${state}`, {
     record: id,
     durationMs,
     attempt: epoch,
@@ -172,4 +172,10 @@ async function report(id: string, record: OperationRecord, log: Logger): Promise
     ...(notes?.length ? { notes: notes.map(({ code }) => code) } : {}),
     ...(error ? { code: error.code, reason, problem: error.message } : {}),
   });
+}
+
+/** What the publisher has to mend is no error of the platform's. */
+function severity({ state, reason }: OperationRecord): Severity {
+  if (state !== 'failed') return 'INFO';
+  return reason === 'rejected' ? 'WARNING' : 'ERROR';
 }

@@ -127,12 +127,10 @@ export function invalidMessage(problems: readonly Problem[]): OperationError {
 function describe(error: z.ZodError, root: string): Problem[] {
   return error.issues.slice(0, mostProblems).flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {
-      return issue.keys
-        .slice(0, mostProblems)
-        .map((key) => ({
-          path: pathOf(root, [...issue.path, key]),
-          message: 'is not a field of this message',
-        }));
+      return issue.keys.slice(0, mostProblems).map((key) => ({
+        path: pathOf(root, [...issue.path, key]),
+        message: 'is not a field of this message',
+      }));
     }
     return [{ path: pathOf(root, issue.path), message: issue.message }];
   });

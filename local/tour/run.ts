@@ -1,0 +1,111 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
+import { styleText } from 'node:util';
+import type { Stack } from '../stack.ts';
+import { type Step, steps } from './steps.ts';
+
+const command = path.resolve(import.meta.dirname, '..', '..', 'cli', 'main.ts');
+const shownChanges = 4;
+
+/** The part of an operation's record that is shown. */
+interface Shown {
+  readonly state: string;
+  readonly epoch: number;
+  readonly durationMs?: number;
+  readonly changes?: readonly { action: string; kind: string; name: string; detail?: string }[];
+  readonly notes?: readonly { code: string; message: string }[];
+  readonly statements?: readonly string[];
+  readonly error?: {
+    code: string;
+    details?: { problems?: { path: string; message: string }[]; statements?: string[] };
+    message: string;
+  } | null;
+}
+
+/**
+ * Sends the sample messages with the `drover` command, the way a user would, and shows what became of each.
+ *
+ * @returns the titles of steps that did not end as they should
+ */
+export async function runTour(stack: Stack): Promise<string[]> {
+  const surprises: string[] = [];
+  for (const [index, step] of steps.entries()) {
+    await step.before?.(stack);
+    console.log(`\n${styleText('bold', `${String(index + 1).padStart(2)}. ${step.title}`)}`);
+    console.log(styleText('dim', `    drover ${step.command.map(quote).join(' ')}`));
+    const record = await drover(step, stack);
+    const asExpected = isExpected(step, record);
+    show(record, asExpected);
+    const shown = (await step.after?.(stack)) ?? true;
+    if (!asExpected || !shown) surprises.push(`${index + 1}. ${step.title}`);
+  }
+  return surprises;
+}
+
+async function drover(step: Step, stack: Stack): Promise<Shown> {
+  const output = await new Promise<string>((resolve, reject) => {
+    const environment = { ...process.env, ...stack.environment };
+    const { command: given } = step;
+    execFile(
+      process.execPath,
+      [command, ...given, '--wait', '--json'],
+      { env: environment },
+      (error, stdout, stderr) => {
+        // An operation that failed is an exit code of 1 and a record all the same.
+        if (stdout.trim() === '')
+          reject(new Error(`drover ${given[0]} printed no record: ${stderr || error?.message}`));
+        else resolve(stdout);
+      },
+    );
+  });
+  const parsed = JSON.parse(output) as Shown | Shown[];
+  const record = Array.isArray(parsed) ? parsed[0] : parsed;
+  if (record === undefined) throw new Error('drover printed an empty list');
+  return record;
+}
+
+function isExpected({ expected }: Step, record: Shown): boolean {
+  return (
+    record.state === expected.state &&
+    record.error?.code === expected.code &&
+    (expected.changes === undefined || record.changes?.length === expected.changes) &&
+    (expected.note === undefined || (record.notes ?? []).some(({ code }) => code === expected.note))
+  );
+}
+
+function show(record: Shown, asExpected: boolean): void {
+  const mark = asExpected ? styleText('green', '✓') : styleText('red', '✗ unexpected:');
+  const code = record.error ? ` ${record.error.code}` : '';
+  const took = record.durationMs === undefined ? '' : `, ${record.durationMs} ms`;
+  console.log(`    ${mark} ${styleText('bold', record.state)}${code} (attempt ${record.epoch}${took})`);
+  const changes = record.statements ?? (record.changes ?? []).map(describe);
+  for (const change of changes.slice(0, shownChanges)) console.log(`      ${change}`);
+  if (changes.length > shownChanges)
+    console.log(styleText('dim', `      … and ${changes.length - shownChanges} more`));
+  for (const { code: note, message } of record.notes ?? [])
+    console.log(styleText('yellow', `      ${note}: ${message}`));
+  const { error } = record;
+  if (!error) return;
+  const { problems, statements } = error.details ?? {};
+  if (problems) for (const problem of problems) console.log(`      ${problem.path} ${problem.message}`);
+  else console.log(`      ${error.message}`);
+  for (const statement of statements ?? []) console.log(styleText('cyan', `      ${statement};`));
+}
+
+function describe({
+  action,
+  kind,
+  name,
+  detail,
+}: {
+  action: string;
+  kind: string;
+  name: string;
+  detail?: string;
+}): string {
+  return `${action} ${kind} ${name}${detail === undefined ? '' : `: ${detail}`}`;
+}
+
+function quote(argument: string): string {
+  return /^[\w./:=-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,156 @@
+import pg from 'pg';
+import { localInstance, type Stack } from '../stack.ts';
+import { showPrivileges } from './privileges.ts';
+
+/** Databases of the tour. Drover may create in `app`; in `reports` its owner has not allowed it yet. */
+export const tourDatabases = { open: ['app'], closed: ['reports'] };
+
+/** What the tour's policy allows: these databases, and no other. */
+export const tourPolicy = {
+  rules: [
+    {
+      functions: ['create-schema'],
+      targets: [`${localInstance}/app`, `${localInstance}/reports`, `${localInstance}/missing`],
+      levels: ['owner', 'writer', 'reader', 'analyst'],
+      actions: ['adopt'],
+    },
+  ],
+};
+
+export interface Step {
+  readonly title: string;
+  /** Arguments of the `drover` command. */
+  readonly command: readonly string[];
+  readonly expected: {
+    readonly state: 'succeeded' | 'planned' | 'failed';
+    readonly code?: string;
+    readonly note?: string;
+    readonly changes?: number;
+  };
+  /** What the world does before the message is sent. */
+  readonly before?: (stack: Stack) => Promise<void>;
+  /** Something to show after it; false where it isn't as it should be. */
+  readonly after?: (stack: Stack) => Promise<boolean>;
+}
+
+const target = (database: string) => ({ instance: localInstance, database });
+
+const send = (id: string, data: unknown, ...options: string[]): string[] => [
+  'send',
+  'create-schema',
+  '--id',
+  id,
+  '--data',
+  typeof data === 'string' ? data : JSON.stringify(data),
+  ...options,
+];
+
+const billing = { target: target('app'), schema: 'billing', owner: 'dora', comment: 'Invoices and payments' };
+
+export const steps: readonly Step[] = [
+  {
+    title: 'A schema with its roles, for a team whose lead is dora',
+    command: send('tour-1', billing),
+    before: (stack) => stack.cluster.createLogin('dora', 'password'),
+    expected: { state: 'succeeded' },
+    after: showPrivileges,
+  },
+  {
+    title: 'The same message delivered again: known by its id, nothing runs',
+    command: send('tour-1', billing),
+    expected: { state: 'succeeded' },
+  },
+  {
+    title: 'The same wish under another id: inspected, found right, nothing to change',
+    command: send('tour-2', billing),
+    expected: { state: 'succeeded', changes: 0 },
+  },
+  {
+    title: 'The first id with another message: a conflict, not an overwrite',
+    command: send('tour-1', { ...billing, schema: 'payments' }),
+    expected: { state: 'failed', code: 'IDEMPOTENCY_CONFLICT' },
+  },
+  {
+    title: 'A dry run: the exact statements, and nothing done',
+    command: send('tour-3', { target: target('app'), schema: 'payments', levels: ['reader'] }, '--dry-run'),
+    expected: { state: 'planned' },
+  },
+  {
+    title: 'A newer wish, then the older one late: the older one does not undo it',
+    command: send('tour-4', { ...billing, comment: 'Invoices, payments and dunning' }, '--revision', '2'),
+    expected: { state: 'succeeded', changes: 1 },
+  },
+  {
+    title: '… and here it comes, late',
+    command: send('tour-5', { ...billing, comment: 'Out of date' }, '--revision', '1'),
+    expected: { state: 'succeeded', changes: 0, note: 'SUPERSEDED' },
+  },
+  {
+    title: 'A schema that somebody made by hand is not touched …',
+    command: send('tour-6', { target: target('app'), schema: 'archive' }),
+    before: (stack) =>
+      asAdmin(
+        stack,
+        'app',
+        'CREATE SCHEMA archive; CREATE TABLE archive.letters (id int PRIMARY KEY, body text)',
+      ),
+    expected: { state: 'failed', code: 'SCHEMA_NOT_MANAGED' },
+  },
+  {
+    title: '… unless the message adopts it, and its owner hands it over',
+    command: send('tour-7', { target: target('app'), schema: 'archive', adopt: true }),
+    before: (stack) =>
+      asAdmin(
+        stack,
+        'app',
+        'ALTER SCHEMA archive OWNER TO drover_admin; ALTER TABLE archive.letters OWNER TO drover_admin',
+      ),
+    expected: { state: 'succeeded' },
+  },
+  {
+    title: 'Not JSON',
+    command: send('tour-8', '{"schema": billing'),
+    expected: { state: 'failed', code: 'INVALID_MESSAGE' },
+  },
+  {
+    title: 'An injection, an unknown field and a wrong type: every problem is listed',
+    command: send('tour-9', {
+      target: target('app'),
+      schema: `x'; DROP SCHEMA billing; --`,
+      colour: 'red',
+      levels: 7,
+    }),
+    expected: { state: 'failed', code: 'INVALID_MESSAGE' },
+  },
+  {
+    title: 'A database that the policy does not name',
+    command: send('tour-10', { target: target('payroll'), schema: 'salaries' }),
+    expected: { state: 'failed', code: 'NOT_ALLOWED' },
+  },
+  {
+    title: 'A database that does not exist',
+    command: send('tour-11', { target: target('missing'), schema: 'billing' }),
+    expected: { state: 'failed', code: 'DATABASE_NOT_FOUND' },
+  },
+  {
+    title: 'A database whose owner has not let Drover in: the error holds the statement',
+    command: send('tour-12', { target: target('reports'), schema: 'monthly' }),
+    expected: { state: 'failed', code: 'CANNOT_CREATE_IN_DATABASE' },
+  },
+  {
+    title: 'The admin runs it, and the message that was kept is replayed',
+    command: ['dead-letters', 'replay', 'tour-12'],
+    before: (stack) => asAdmin(stack, 'postgres', 'GRANT CREATE ON DATABASE reports TO drover_admin'),
+    expected: { state: 'succeeded' },
+  },
+];
+
+async function asAdmin(stack: Stack, database: string, text: string): Promise<void> {
+  const client = new pg.Client({ connectionString: stack.cluster.adminUrl(database) });
+  await client.connect();
+  try {
+    await client.query(text);
+  } finally {
+    await client.end();
+  }
+}
