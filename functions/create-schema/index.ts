@@ -41,7 +41,11 @@ async function apply(message: CreateSchemaMessage, operation: OperationContext):
     const fence = await operation.intend({ ...wish, atLeast });
     try {
       const converged = await convergeSchema(operation.pools, target, desired, { ...operation, fence });
-      operation.fulfil({ levels: converged.levels, roles: converged.roles, notes: converged.notes });
+      operation.fulfil({
+        levels: converged.levels,
+        roles: converged.roles,
+        notes: converged.notes.map(({ code }) => code),
+      });
       return converged;
     } catch (error) {
       // Ours may still be the newest wish: the registry decides, and numbers it above what the schema carries.

@@ -1,5 +1,6 @@
 import type { Firestore } from '@google-cloud/firestore';
 import { config } from '../config.ts';
+import { preparePublishing } from '../gcp/pubsub.ts';
 import { pools } from '../postgres/process-pools.ts';
 import type { Claim } from '../registry/claims.ts';
 import type { End } from '../registry/completion.ts';
@@ -11,10 +12,7 @@ import type { OperationContext } from './define.ts';
 import type { OperationError } from './errors.ts';
 import { keepLease } from './lease.ts';
 import type { Received } from './received.ts';
-import { runAbortable } from './running.ts';
-
-/** Time kept back from the platform's timeout for ending the operation. */
-const reserveSeconds = 10;
+import type { Limits } from './running.ts';
 
 export interface Attempted {
   readonly end: End | { readonly state: 'pending'; readonly error: OperationError };
@@ -23,8 +21,13 @@ export interface Attempted {
   readonly facts: Record<string, unknown>;
 }
 
-/** Runs the handler once, under the lease and the deadline, and says how that ended. Never throws. */
-export async function attempt<M>(db: Firestore, claim: Claim, received: Received<M>): Promise<Attempted> {
+/** Runs the handler once, under the lease, and says how that ended. Never throws. */
+export async function attempt<M>(
+  db: Firestore,
+  claim: Claim,
+  received: Received<M>,
+  { controller, deadline }: Limits,
+): Promise<Attempted> {
   const { definition, request, data, refused, delivery } = received;
   const failed = (error: OperationError, reason: 'rejected' | 'permanent'): End => ({
     state: 'failed',
@@ -38,10 +41,8 @@ export async function attempt<M>(db: Firestore, claim: Claim, received: Received
   }
   let intent: Intent | undefined;
   let facts: Record<string, unknown> = {};
-  const timeoutMs = Math.max(1, definition.timeoutSeconds - reserveSeconds) * 1000;
-  const deadline = Date.now() + timeoutMs;
 
-  const run = async (controller: AbortController): Promise<Attempted['end']> => {
+  const run = async (): Promise<Attempted['end']> => {
     const lease = keepLease(claim, config().DROVER_LEASE_SECONDS, controller);
     const context: OperationContext = {
       id: claim.id,
@@ -53,6 +54,7 @@ export async function attempt<M>(db: Firestore, claim: Claim, received: Received
       registry: async (collection, ...key) => db.collection(collection).doc(hash(...key).slice(0, 40)),
       intend: async (wish) => {
         intent = await recordIntent(db, claim, request, wish);
+        preparePublishing();
         return intent;
       },
       fulfil: (found) => {
@@ -78,6 +80,6 @@ export async function attempt<M>(db: Firestore, claim: Claim, received: Received
       await lease.stop();
     }
   };
-  const end = await runAbortable(timeoutMs, run);
+  const end = await run();
   return { end, intent, facts: { ...facts, operation: claim.id, at: new Date() } };
 }

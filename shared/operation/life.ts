@@ -18,6 +18,10 @@ import { authorize } from './policy.ts';
 import type { Received } from './received.ts';
 import { publishResult } from './report.ts';
 import { invalidMessage, type ParsedData, parseData, readRequest } from './request.ts';
+import { type Limits, runAbortable } from './running.ts';
+
+/** Time kept back from the platform's timeout for ending the operation. */
+const reserveSeconds = 10;
 
 /**
  * The life of one message. Every step may be the last one before a crash, and every one may be repeated:
@@ -56,13 +60,14 @@ export async function deliver<M>(definition: OperationDefinition<M>, event: unkn
     id: operationDocumentId(name, request),
     log: log.with({ operation: request.operationId, ...traceFields(request.traceparent) }),
   };
+  const timeoutMs = Math.max(1, definition.timeoutSeconds - reserveSeconds) * 1000;
   await continueTrace(request.traceparent, () =>
     inSpan(
       'drover.deliver',
       { 'drover.function': name, 'drover.operation': request.operationId },
       async () => {
         try {
-          await handle(operation);
+          await runAbortable(timeoutMs, (limits) => handle(operation, limits));
         } catch (error) {
           throw notAcknowledged(operation.log, classify(error));
         }
@@ -81,13 +86,13 @@ function refusal<M>(
   return authorize(definition.name, definition.access(data.message), config().DROVER_POLICY.rules);
 }
 
-async function handle<M>(operation: Received<M>): Promise<void> {
+async function handle<M>(operation: Received<M>, limits: Limits): Promise<void> {
   const { id, log } = operation;
   const db = await firestore();
   const claimed = await inSpan('drover.claim', {}, () => claimOperation(db, wanted(operation)));
   switch (claimed.kind) {
     case 'claimed': {
-      const { end, intent, facts } = await attempt(db, claimed.claim, operation);
+      const { end, intent, facts } = await attempt(db, claimed.claim, operation, limits);
       return finish(operation, claimed.claim, end, intent && { intent, facts });
     }
     case 'conflict':

@@ -6,22 +6,27 @@ import { OperationError } from './errors.ts';
  */
 const running = new Map<symbol, { controller: AbortController; ended: Promise<unknown> }>();
 
+/** What bounds a piece of work. */
+export interface Limits {
+  /** Fires when the time is over or the process has to stop; the work itself may fire it, too. */
+  readonly controller: AbortController;
+  /** When the time is over, in milliseconds since the epoch. */
+  readonly deadline: number;
+}
+
 /**
  * Runs work under a signal that fires when the time is over or the process has to stop.
  *
  * @param timeoutMs after which the signal fires with the retryable error `DEADLINE_EXCEEDED`
  */
-export async function runAbortable<T>(
-  timeoutMs: number,
-  work: (controller: AbortController) => Promise<T>,
-): Promise<T> {
+export async function runAbortable<T>(timeoutMs: number, work: (limits: Limits) => Promise<T>): Promise<T> {
   const controller = new AbortController();
   const timer = setTimeout(() => {
     const message = `The function's time was over after ${Math.round(timeoutMs / 1000)} s`;
     controller.abort(new OperationError('DEADLINE_EXCEEDED', message, { retryable: true }));
   }, timeoutMs);
   const key = Symbol();
-  const ended = work(controller);
+  const ended = work({ controller, deadline: Date.now() + timeoutMs });
   running.set(key, { controller, ended });
   try {
     return await ended;

@@ -73,12 +73,21 @@ async function success(claim: Claim, outcome: Outcome) {
   if (whole.length <= inlineBytes) return { changes, notes, statements, truncated: false, ...mended };
   await writeParts(claim.ref, 'outcome', whole);
   return {
-    changes: changes.slice(0, shownWhenTruncated),
-    notes: notes.slice(0, shownWhenTruncated),
-    statements: statements?.slice(0, shownWhenTruncated),
+    changes: beginning(changes),
+    notes: beginning(notes),
+    statements: statements && beginning(statements),
     truncated: true,
     ...mended,
   };
+}
+
+/** As much of a list as people look at and a record has room for. */
+function beginning<T>(list: readonly T[]): T[] {
+  let bytes = 0;
+  return list.slice(0, shownWhenTruncated).filter((one) => {
+    bytes += Buffer.byteLength(JSON.stringify(one));
+    return bytes <= inlineBytes / 4;
+  });
 }
 
 async function failure(claim: Claim, end: End & { state: 'failed' }) {

@@ -86,22 +86,15 @@ export async function recordIntent(
     const again = recorded?.operation === claim.id;
     if (recorded && !again && isOlder(request, dated(recorded))) throw new Superseded(recorded.operation);
     const epoch = Math.max(found?.epoch ?? 0, wish.atLeast ?? 0) + 1;
-    transaction.set(
-      ref,
-      {
-        ...identity,
-        epoch,
-        appliedEpoch: found?.appliedEpoch ?? 0,
-        intent: {
-          operation: claim.id,
-          publishedAt: request.publishedAt,
-          revision: request.revision,
-          desired,
-        },
-        previous: again ? (found?.previous ?? null) : (recorded ?? null),
-      },
-      { merge: true },
-    );
+    const document = {
+      ...identity,
+      epoch,
+      appliedEpoch: found?.appliedEpoch ?? 0,
+      intent: { operation: claim.id, publishedAt: request.publishedAt, revision: request.revision, desired },
+      previous: again ? (found?.previous ?? null) : (recorded ?? null),
+    };
+    // Field by field: a merge would leave what the last wish had and this one hasn't.
+    transaction.set(ref, document, { mergeFields: Object.keys(document) });
     return { ref, epoch, outstanding: found !== undefined && found.appliedEpoch !== found.epoch };
   });
 }
