@@ -45,6 +45,7 @@ export async function startFunction({
     child = spawn(process.execPath, [options.entry ?? sources], {
       env: { ...environment, FUNCTION_TARGET: name, PORT: String(port), PATH: process.env['PATH'] ?? '' },
       stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true, // Ctrl-C is for whoever started it all, who stops this in good order
     });
     const { promise: serving, resolve, reject } = Promise.withResolvers<void>();
     const said: string[] = [];
@@ -71,6 +72,8 @@ export async function startFunction({
     });
     await serving;
   };
+  const kill = () => child.kill('SIGKILL');
+  process.once('exit', kill);
   await start();
 
   return {
@@ -81,6 +84,7 @@ export async function startFunction({
     restarted: () => next.promise,
     async stop() {
       stopped = true;
+      process.off('exit', kill);
       if (child.exitCode !== null || child.signalCode !== null) return;
       const exited = once(child, 'exit');
       child.kill('SIGCONT');

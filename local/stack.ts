@@ -40,10 +40,14 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+/** There is no Google here to ask who we are; looking for it takes time and warns. */
+const noMetadataServer = 'none';
+
 const fixedPorts = { postgres: 54320, pubsub: 8085, firestore: 8086, functions: 8100 };
 
 /** Starts the local cloud with all functions, wired as their manifests say. What was started is stopped on failure. */
 export async function startStack(options: StackOptions): Promise<Stack> {
+  process.env['METADATA_SERVER_DETECTION'] ??= noMetadataServer;
   const started: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const end of started.splice(0).reverse()) await end();
@@ -80,8 +84,7 @@ async function startAll(
     GOOGLE_CLOUD_PROJECT: localProject,
     PUBSUB_EMULATOR_HOST: pubsub?.host ?? process.env['PUBSUB_EMULATOR_HOST'] ?? '',
     FIRESTORE_EMULATOR_HOST: firestore?.host ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? '',
-    // There is no Google to ask who we are; looking for it takes time and warns.
-    METADATA_SERVER_DETECTION: 'none',
+    METADATA_SERVER_DETECTION: noMetadataServer,
     DROVER_INSTANCE: localInstance,
     DROVER_ADMIN_URL: cluster.adminUrl(),
     DROVER_SUPERUSER_URL: cluster.superuserUrl(),

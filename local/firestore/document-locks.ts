@@ -89,7 +89,9 @@ export class DocumentLocks {
   #startTimer(lock: DocumentLock, name: string): void {
     if (lock.queue.length === 0 || lock.cancelTimer) return;
     lock.cancelTimer = this.#clock.after(patienceMilliseconds, () => {
-      this.#admitFirst(lock, name, lock.queue.length);
+      // One at a time: each that shares the lock is one more that may have to be aborted.
+      lock.cancelTimer = undefined;
+      this.#admitFirst(lock, name, 1);
     });
   }
 

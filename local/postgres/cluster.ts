@@ -57,6 +57,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     spawn(program, args, {
       ...serverUser,
       cwd: home,
+      detached: true, // Ctrl-C is for whoever started it, who stops it last
       stdio: ['ignore', 'ignore', 'pipe'],
       env: { LC_ALL: 'C.UTF-8' },
     });
@@ -76,6 +77,8 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
 
   const settings = Object.entries({ ...defaultSettings, ...options.settings, port: String(port) });
   let server: ChildProcess | undefined;
+  const kill = () => server?.kill(signals.immediate);
+  process.once('exit', kill);
   const cluster: Cluster = {
     port,
     url: (user, password, database = 'postgres') =>
@@ -96,6 +99,7 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
     },
     async remove() {
       await cluster.stop('immediate');
+      process.off('exit', kill);
       rmSync(home, { recursive: true, force: true });
     },
   };

@@ -82,14 +82,26 @@ function show(record: Shown, asExpected: boolean): void {
   for (const change of changes.slice(0, shownChanges)) console.log(`      ${change}`);
   if (changes.length > shownChanges)
     console.log(styleText('dim', `      … and ${changes.length - shownChanges} more`));
-  for (const { code: note, message } of record.notes ?? [])
-    console.log(styleText('yellow', `      ${note}: ${message}`));
+  showNotes(record.notes ?? []);
   const { error } = record;
   if (!error) return;
   const { problems, statements } = error.details ?? {};
   if (problems) for (const problem of problems) console.log(`      ${problem.path} ${problem.message}`);
   else console.log(`      ${error.message}`);
   for (const statement of statements ?? []) console.log(styleText('cyan', `      ${statement};`));
+}
+
+const explained = new Set<string>();
+
+/** What a note means is said once; it comes again with every schema. */
+function showNotes(notes: readonly { code: string; message: string }[]): void {
+  const again = new Set(notes.filter(({ code }) => explained.has(code)).map(({ code }) => code));
+  for (const { code, message } of notes) {
+    if (again.has(code)) continue;
+    console.log(styleText('yellow', `      ${code}: ${message}`));
+    explained.add(code);
+  }
+  for (const code of again) console.log(styleText('yellow', `      ${code}, as above`));
 }
 
 function describe({

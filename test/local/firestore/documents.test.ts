@@ -1,6 +1,7 @@
 import { FieldPath, FieldValue, GeoPoint, Timestamp } from '@google-cloud/firestore';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
+import { GrpcError } from '../../../local/grpc/server.ts';
 import { codeOf, databaseName, useFirestore } from './fixture.ts';
 
 const served = useFirestore();
@@ -193,6 +194,33 @@ describe('a precondition', () => {
     const { writeTime } = await doc().set({ n: 0 });
     await doc().delete();
     expect(await codeOf(doc().delete({ lastUpdateTime: writeTime }))).toBe(status.FAILED_PRECONDITION);
+  });
+});
+
+describe('a fault', () => {
+  test('before a write leaves nothing; after it, the write has taken effect', async () => {
+    const failing = (phase: 'before' | 'after') => {
+      served.server.intercept = (call) => {
+        if (call.method === 'Commit' && call.phase === phase) throw new GrpcError(status.INTERNAL, 'a fault');
+      };
+    };
+    failing('before');
+    expect(await codeOf(doc().create({ n: 1 }))).toBe(status.INTERNAL);
+    expect((await doc().get()).exists).toBe(false);
+    failing('after');
+    expect(await codeOf(doc().create({ n: 2 }))).toBe(status.INTERNAL);
+    expect((await doc().get()).data()).toEqual({ n: 2 });
+  });
+
+  test('that loses the answer of a create makes the client find the document there', async () => {
+    let lost = 0;
+    served.server.intercept = (call) => {
+      if (call.method === 'Commit' && call.phase === 'after' && lost++ === 0) {
+        throw new GrpcError(status.UNAVAILABLE, 'the answer was lost');
+      }
+    };
+    expect(await codeOf(doc().create({ owner: 'me' }))).toBe(status.ALREADY_EXISTS);
+    expect((await doc().get()).data()).toEqual({ owner: 'me' });
   });
 });
 

@@ -1,4 +1,4 @@
-import type { Transaction } from '@google-cloud/firestore';
+import { FieldValue, type Transaction } from '@google-cloud/firestore';
 import { status } from '@grpc/grpc-js';
 import { describe, expect, test } from 'vitest';
 import { GrpcError } from '../../../local/grpc/server.ts';
@@ -26,6 +26,12 @@ function opened<Read>(
   return { ready: ready.promise, go: () => go.resolve(), done, attempts: () => attempts };
 }
 
+/** Id of a read-write transaction that has read nothing yet. */
+async function begun(): Promise<Uint8Array> {
+  const [{ transaction }] = await served.calls.beginTransaction({ database: databaseName });
+  return Buffer.from(transaction ?? '');
+}
+
 describe('concurrent increments by reading and writing', () => {
   test.each([10, 50])('lose none of %i', async (count) => {
     await doc().set({ n: 0 });
@@ -51,7 +57,6 @@ describe('concurrent increments by reading and writing', () => {
 
   test('lose none if some are plain increments of the server', async () => {
     await doc().set({ n: 0 });
-    const { FieldValue } = await import('@google-cloud/firestore');
     const slow = opened(
       (transaction) => transaction.get(doc()),
       (transaction) => transaction.update(doc(), { n: 100 }),
@@ -207,20 +212,20 @@ describe('a transaction', () => {
     const name = `${databaseName}/documents/counters/one`;
     const commit = served.calls.commit({
       database: databaseName,
-      transaction,
+      transaction: transaction ?? null,
       writes: [{ update: { name } }],
     });
     expect(await codeOf(commit)).toBe(status.INVALID_ARGUMENT);
   });
 
   test('that never was or has ended is refused, so that the client knows whether to run it again', async () => {
-    const commit = (transaction: Uint8Array | string | null | undefined) =>
-      served.calls.commit({ database: databaseName, transaction: transaction ?? null, writes: [] });
+    const commit = (transaction: Uint8Array) =>
+      served.calls.commit({ database: databaseName, transaction, writes: [] });
     await expect(commit(Buffer.from('unknown'))).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
       message: expect.stringContaining('Invalid transaction'),
     });
-    const [{ transaction }] = await served.calls.beginTransaction({ database: databaseName });
+    const transaction = await begun();
     await commit(transaction);
     await expect(commit(transaction)).rejects.toMatchObject({
       code: status.INVALID_ARGUMENT,
@@ -228,14 +233,16 @@ describe('a transaction', () => {
     });
   });
 
-  test('ends when its commit fails', async () => {
+  test('ends when its commit fails, without a rollback', async () => {
     await doc().set({ n: 0 });
-    const failing = served.firestore.runTransaction(async (transaction) => {
-      await transaction.get(doc());
-      transaction.create(doc(), {});
-    });
+    const name = `${databaseName}/documents/counters/one`;
+    const transaction = await begun();
+    await served.calls.getDocument({ name, transaction });
+    const create = { update: { name }, currentDocument: { exists: false } };
+    const failing = served.calls.commit({ database: databaseName, transaction, writes: [create] });
     expect(await codeOf(failing)).toBe(status.ALREADY_EXISTS);
     await doc().set({ n: 1 });
+    await expect(served.calls.getDocument({ name, transaction })).rejects.toThrow(/transaction has expired/);
   });
 
   test('that was committed but whose answer was lost is run again by the client', async () => {

@@ -86,7 +86,7 @@ test('each transform is answered, those of arrays with null', async () => {
     ],
   });
   const results = response.writeResults?.[0]?.transformResults ?? [];
-  expect(results.map(({ valueType }) => valueType)).toEqual(['integerValue', 'nullValue']);
+  expect(results.map((value) => value.integerValue ?? value.nullValue)).toEqual(['2', 'NULL_VALUE']);
 });
 
 test('more than 500 transforms of one document are refused', async () => {
