@@ -15,6 +15,8 @@ export interface SqlInstance {
   readonly databaseVersion?: string;
   /** The address on loopback where the instance is to be reached on port 3307; by default one of its own. */
   readonly address?: string;
+  /** Kinds of address that the instance has; by default both. */
+  readonly ipTypes?: readonly ('PRIMARY' | 'PRIVATE')[];
   /** Passwords of the roles that stand for IAM principals. */
   readonly iamPasswords?: Readonly<Record<string, string>>;
   /** Has the instance show a certificate that the API doesn't vouch for. */
@@ -146,10 +148,10 @@ function connectSettings(instance: SqlInstance & { address: string }, servers: C
   return {
     kind: 'sql#connectSettings',
     serverCaCert: { kind: 'sql#sslCert', cert: servers.cert, expirationTime: servers.expires.toISOString() },
-    ipAddresses: [
-      { type: 'PRIMARY', ipAddress: instance.address },
-      { type: 'PRIVATE', ipAddress: instance.address },
-    ],
+    ipAddresses: (instance.ipTypes ?? ['PRIMARY', 'PRIVATE']).map((type) => ({
+      type,
+      ipAddress: instance.address,
+    })),
     region: instance.name.split(':').at(-2),
     databaseVersion: instance.databaseVersion ?? 'POSTGRES_18',
     backendType: 'SECOND_GEN',

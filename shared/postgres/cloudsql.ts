@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Connector } from '@google-cloud/cloud-sql-connector';
 import type pg from 'pg';
 import type { ConnectionSettings } from '../config.ts';
@@ -36,7 +37,8 @@ export function createCloudSqlConnector(): CloudSqlConnector {
       authType: password === undefined ? AuthTypes.IAM : AuthTypes.PASSWORD,
     };
     try {
-      return await connector.getOptions(options);
+      const { stream } = await connector.getOptions(options);
+      return { stream: () => reachedBefore(stream()) };
     } catch (error) {
       // The library keeps a failed first attempt and throws it once more: let it do so now, not to the next caller.
       await connector.getOptions(options).catch(() => undefined);
@@ -63,9 +65,26 @@ export function createCloudSqlConnector(): CloudSqlConnector {
       }
     },
     async close() {
-      for (const connector of connectors.values()) (await connector).close();
+      const all = await Promise.all(connectors.values());
+      // A request that fails after the library was closed would be an unhandled rejection; and nobody waits for it.
+      void Promise.allSettled(ways.values()).then(() => {
+        for (const connector of all) connector.close();
+      });
     },
   };
+}
+
+/**
+ * A socket that fails has the library fetch a new certificate. Where that fails too and the instance was never reached
+ * before, the library (1.13.0) leaves an unhandled rejection behind, which ends the process. An instance that was
+ * reached it tries again every 30 s: so it is told, in the moment of the failure, that this one was.
+ */
+function reachedBefore(socket: Socket): Socket {
+  const noteConnection = socket.listeners('secureConnect');
+  socket.prependOnceListener('error', () => {
+    for (const note of noteConnection) note.call(socket);
+  });
+  return socket;
 }
 
 async function load(adminApi: string): Promise<Connector> {

@@ -3,7 +3,7 @@ import type { Config, ConnectionSettings } from '../config.ts';
 import { OperationError } from '../operation/errors.ts';
 import type { DatabaseUsage } from './connection-limits.ts';
 import type { Connectors } from './connectors.ts';
-import { rejection } from './loan.ts';
+import { rejection } from './rejection.ts';
 import { Session, sessionParameters } from './session.ts';
 import { formatTarget, type Target } from './target.ts';
 
@@ -29,8 +29,10 @@ export class DatabasePool implements DatabaseUsage {
   lastUsed = 0;
   #pool: pg.Pool | undefined;
   #opening: Promise<pg.Pool> | undefined;
-  /** Connections promised to callers: borrowed, being opened, about to be opened, or closing after a loan. */
+  /** Connections promised to callers: borrowed, being opened, or about to be. */
   #promised = 0;
+  /** Connections that pg-pool has forgotten and whose sockets are not closed yet. */
+  #closing = 0;
   /** Idle connections chosen for closing that pg-pool still counts. */
   #leaving = 0;
   readonly #sessions = new Set<Session>();
@@ -50,7 +52,7 @@ export class DatabasePool implements DatabaseUsage {
   }
 
   get open(): number {
-    return this.#promised + this.idle;
+    return this.#promised + this.idle + this.#closing;
   }
 
   /** Promises a caller a connection: `connect` is to follow. */
@@ -68,18 +70,25 @@ export class DatabasePool implements DatabaseUsage {
    */
   async connect(signal: AbortSignal): Promise<Session> {
     try {
-      return await this.#connectAgainIfRefused(await Promise.race([this.#opened(), rejection(signal)]));
+      const pool = await Promise.race([this.#opened(), rejection(signal)]);
+      return await this.#connectAgainIfRefused(pool, signal);
     } catch (error) {
-      this.#forgetPromise();
+      this.#promised -= 1;
+      this.options.onRoom();
       throw error;
     }
   }
 
-  /** Takes a connection back. One that is to be discarded counts until its socket is closed. */
+  /** Takes a connection back. One that is to be discarded counts as open until its socket is closed. */
   async release(session: Session, fate: 'keep' | 'discard'): Promise<void> {
     session.release(fate === 'discard');
-    if (fate === 'discard') await session.closed();
-    this.#forgetPromise();
+    this.#promised -= 1;
+    if (fate === 'discard') {
+      this.#closing += 1;
+      await session.closed();
+      this.#closing -= 1;
+    }
+    this.options.onRoom();
   }
 
   /** Closes one idle connection; resolves once its socket is closed. */
@@ -105,17 +114,13 @@ export class DatabasePool implements DatabaseUsage {
     await Promise.all(sessions.map((session) => session.closed()));
   }
 
-  #forgetPromise(): void {
-    this.#promised -= 1;
-    this.options.onRoom();
-  }
-
-  async #connectAgainIfRefused(pool: pg.Pool): Promise<Session> {
+  async #connectAgainIfRefused(pool: pg.Pool, signal: AbortSignal): Promise<Session> {
     try {
       return await this.#take(pool);
     } catch (error) {
       if (!isRefusedLogin(error)) throw withCode(error, this.options.target);
     }
+    signal.throwIfAborted();
     // A password that was rotated a moment ago: the next connection reads it anew.
     try {
       return await this.#take(pool);

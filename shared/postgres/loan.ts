@@ -1,5 +1,6 @@
 import pg from 'pg';
 import { OperationError } from '../operation/errors.ts';
+import { rejection } from './rejection.ts';
 import type { Session } from './session.ts';
 import { formatTarget, type Target } from './target.ts';
 
@@ -60,16 +61,6 @@ function failed(fate: LoanOutcome<never>['fate'], error: unknown): LoanOutcome<n
       throw error;
     },
   };
-}
-
-/** A promise that only ever rejects, with the signal's reason. */
-export function rejection(signal: AbortSignal): Promise<never> {
-  const { promise, reject } = Promise.withResolvers<never>();
-  // Nobody may be waiting for it any more when the signal fires.
-  promise.catch(() => undefined);
-  if (signal.aborted) reject(signal.reason);
-  signal.addEventListener('abort', () => reject(signal.reason), { once: true });
-  return promise;
 }
 
 function isKnown(error: unknown): boolean {

@@ -3,7 +3,8 @@ import { OperationError } from '../operation/errors.ts';
 import { type ConnectionLimits, decide, type ReachedLimit } from './connection-limits.ts';
 import { createConnectors } from './connectors.ts';
 import { DatabasePool } from './database-pool.ts';
-import { lend, rejection, type Use, unused } from './loan.ts';
+import { lend, type Use, unused } from './loan.ts';
+import { rejection } from './rejection.ts';
 import { formatTarget, type Target } from './target.ts';
 
 export type { Loan, Use } from './loan.ts';

@@ -48,6 +48,7 @@ beforeAll(async () => {
 });
 
 afterEach(async () => {
+  vi.useRealTimers();
   for (const close of closers.splice(0).reverse()) await close();
 });
 
@@ -200,12 +201,20 @@ describe('Cloud SQL', () => {
   const byIam = { user: iamRole };
   const whoAmI = async (client: pg.Client) => (await client.query('SELECT session_user AS who')).rows[0].who;
 
-  test.for(['PRIVATE', 'PUBLIC'])('a password login goes through the %s address', async (ipType) => {
-    const admin = await cloud();
+  test('a login by password goes through the kind of address that is asked for', async () => {
+    const admin = await cloud({ ipTypes: ['PRIVATE'] });
 
-    const client = await connect(cloudsql(admin, { ...byPassword, ipType }));
+    const client = await connect(cloudsql(admin, { ...byPassword, ipType: 'PRIVATE' }));
 
     expect(await whoAmI(client)).toBe('postgres');
+  });
+
+  test('an instance without the kind of address that is asked for fails for good', async () => {
+    const admin = await cloud({ ipTypes: ['PRIVATE'] });
+
+    const error = await thrownBy(connect(cloudsql(admin, { ...byPassword, ipType: 'PUBLIC' })));
+
+    expect(error).toMatchObject({ code: 'INSTANCE_UNREACHABLE', retryable: false });
   });
 
   test('a service account logs in without a password', async () => {
@@ -275,7 +284,7 @@ describe('Cloud SQL', () => {
     const { port } = new URL(admin.url);
     const by = connectors();
     await admin.close();
-    const error = await thrownBy(connect(cloudsql(admin, byIam), by));
+    const errors = await Promise.all([1, 2, 3].map(() => thrownBy(connect(cloudsql(admin, byIam), by))));
     const again = await startSqlAdmin({
       port: Number(port),
       instances: [
@@ -286,7 +295,8 @@ describe('Cloud SQL', () => {
 
     const client = await connect(cloudsql(again, byIam), by);
 
-    expect(error).toMatchObject({ code: 'INSTANCE_UNREACHABLE', retryable: true });
+    for (const error of errors)
+      expect(error).toMatchObject({ code: 'INSTANCE_UNREACHABLE', retryable: true });
     expect(await whoAmI(client)).toBe(iamRole);
   });
 
@@ -296,6 +306,27 @@ describe('Cloud SQL', () => {
     const error = await thrownBy(connect(cloudsql(admin, byPassword)));
 
     expect(error).toMatchObject({ code: 'CERT_SIGNATURE_FAILURE' });
+  });
+
+  test('the Admin API is asked again, where it refuses a new certificate after a failed connection', async () => {
+    const calls: string[] = [];
+    const clients = [principal];
+    const admin = await cloud({ impostor: true, clients, onCall: (method) => calls.push(method) });
+    const by = connectors();
+    const config = await by.clientConfig(target, parsed(cloudsql(admin, byPassword)));
+    clients.pop();
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] });
+
+    await thrownBy(new pg.Client(config).connect());
+
+    // The library waits for half a minute; an unhandled rejection would fail this test.
+    await vi.waitFor(
+      () => {
+        vi.advanceTimersByTime(1_000);
+        expect(calls.filter((method) => method === 'connectSettings')).toHaveLength(3);
+      },
+      { interval: 5, timeout: 20_000 },
+    );
   });
 
   test('a client with a certificate that the Admin API did not sign does not reach PostgreSQL', async () => {

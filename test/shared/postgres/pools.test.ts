@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Cluster, createCluster } from '../../../local/postgres/cluster.ts';
@@ -144,6 +146,39 @@ describe('limits', () => {
 
     expect(new Set(seen.map((one) => one.pid)).size).toBe(4);
     expect(Math.max(...seen.map((one) => Number(one.connections)))).toBe(4);
+  });
+
+  test('a connection that makes room is closed before another is opened', async () => {
+    const relay = await relayed();
+    const openThen: number[] = [];
+    relay.onConnection = () => void openThen.push(relay.open);
+    const pools = poolsWith({
+      DROVER_INSTANCES: [entry({ port: relay.port })],
+      DROVER_CONNECTIONS_PER_PROCESS: 1,
+    });
+
+    for (const database of databases) await pid(pools, at(database));
+
+    expect(openThen).toEqual([1, 1, 1]);
+  });
+
+  test('a discarded connection counts until it is closed', async () => {
+    const relay = await relayed();
+    const openThen: number[] = [];
+    relay.onConnection = () => void openThen.push(relay.open);
+    const pools = poolsWith({
+      DROVER_INSTANCES: [entry({ port: relay.port })],
+      DROVER_CONNECTIONS_PER_DATABASE: 1,
+    });
+
+    const next = Promise.withResolvers<unknown>();
+    await pools.withConnection(at('alpha'), patient(), async (_, loan) => {
+      loan.discard();
+      setImmediate(() => pid(pools, at('alpha')).then(next.resolve, next.reject));
+    });
+    await next.promise;
+
+    expect(openThen).toEqual([1, 1]);
   });
 
   test('connections of different databases are never mixed up', async () => {
@@ -359,16 +394,19 @@ describe('after an error', () => {
     const pools = poolsWith();
     const before = await pid(pools, at('alpha'));
 
+    let done = false;
+
     await thrownBy(
-      pools.withConnection(at('alpha'), patient(), (client) =>
-        Promise.all([
-          client.query('SELECT 1/0'),
-          client.query('SELECT pg_sleep(0.05)'),
-          client.query('SELECT 2'),
-        ]),
-      ),
+      pools.withConnection(at('alpha'), patient(), (client) => {
+        const failing = client.query('SELECT 1/0');
+        const behindIt = client.query('SELECT pg_sleep(0.05)').then(() => {
+          done = true;
+        });
+        return Promise.all([failing, behindIt]);
+      }),
     );
 
+    expect(done).toBe(true);
     expect(pools.stats()).toMatchObject({ open: 1, busy: 0 });
     expect(await pid(pools, at('alpha'))).toBe(before);
   });
@@ -594,6 +632,27 @@ describe('a server that goes away', () => {
 
     expect(pools.stats().open).toBe(0);
     await vi.waitFor(() => expect(pools.stats().instances).toEqual({}));
+  });
+
+  test('a process whose connections are all idle can end', async () => {
+    const settings = JSON.stringify([entry()]);
+    const script = `
+      import { createPools } from './shared/postgres/pools.ts';
+      import { readConfig } from './shared/config.ts';
+      const pools = createPools(readConfig(process.env));
+      await pools.withConnection(${JSON.stringify(at('alpha'))}, { signal: new AbortController().signal }, async () => {});
+      console.log(pools.stats().open);`;
+
+    const { stdout } = await promisify(execFile)(
+      process.execPath,
+      ['--input-type=module', '--eval', script],
+      {
+        env: { ...process.env, GOOGLE_CLOUD_PROJECT: 'project', DROVER_INSTANCES: settings },
+        timeout: 10_000,
+      },
+    );
+
+    expect(stdout).toBe('1\n');
   });
 });
 
