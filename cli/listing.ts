@@ -1,0 +1,66 @@
+import type { DocumentSnapshot, Firestore, Query } from '@google-cloud/firestore';
+import { type OperationRecord, operationsCollection } from '../shared/registry/operations.ts';
+import { ask } from './cloud.ts';
+import { type Found, foundIn } from './found.ts';
+
+/** All of a record but its message, which may be long; that there is one shows by its attributes. */
+const listedFields = [
+  ...['function', 'operationId', 'dryRun', 'messageHash', 'messageId', 'publishedAt', 'revision'],
+  ...['claimedActor', 'traceparent', 'target', 'state', 'epoch', 'leaseSeconds', 'renewedAt'],
+  ...['createdAt', 'startedAt', 'finishedAt', 'durationMs', 'changes', 'notes', 'truncated', 'error'],
+  ...['reason', 'reported', 'deadLettered', 'payload.attributes', 'expireAt'],
+] as const;
+
+const pageSize = 200;
+
+export interface Selection {
+  readonly function?: string | undefined;
+  readonly state?: string | undefined;
+}
+
+/**
+ * Operations, newest first.
+ *
+ * @param accepts leaves out what the query can't, before `limit` counts
+ */
+export async function listOperations(
+  selection: Selection,
+  limit: number,
+  accepts: (record: OperationRecord) => boolean = () => true,
+): Promise<Found[]> {
+  const size = Math.min(pageSize, limit);
+  const found: Found[] = [];
+  let last: DocumentSnapshot | undefined;
+  for (;;) {
+    const { docs } = await ask((db) => {
+      const page = newestFirst(db, selection).limit(size);
+      return (last === undefined ? page : page.startAfter(last)).get();
+    });
+    for (const document of docs) {
+      const one = foundIn(document);
+      if (one && accepts(one.record)) found.push(one);
+      if (found.length === limit) return found;
+    }
+    last = docs.at(-1);
+    if (docs.length < size) return found;
+  }
+}
+
+function newestFirst(db: Firestore, selection: Selection): Query {
+  let query: Query = db.collection(operationsCollection);
+  if (selection.function !== undefined) query = query.where('function', '==', selection.function);
+  if (selection.state !== undefined) query = query.where('state', '==', selection.state);
+  return query.orderBy('createdAt', 'desc').select(...listedFields);
+}
+
+/** What failed for good and whose message was kept, the newest operation first. */
+export async function listDeadLetters(
+  { function: name, code }: { function?: string | undefined; code?: string | undefined },
+  limit = Number.POSITIVE_INFINITY,
+): Promise<Found[]> {
+  return listOperations(
+    { function: name, state: 'failed' },
+    limit,
+    ({ payload, error }) => Boolean(payload) && (code === undefined || error?.code === code),
+  );
+}

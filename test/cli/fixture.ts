@@ -1,0 +1,188 @@
+import { spawn } from 'node:child_process';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { Firestore } from '@google-cloud/firestore';
+import { type Message, PubSub, type Subscription } from '@google-cloud/pubsub';
+import { afterAll, beforeAll, onTestFinished, vi } from 'vitest';
+import * as z from 'zod';
+import { run } from '../../cli/run.ts';
+import { type LocalFirestore, startFirestore } from '../../local/firestore/index.ts';
+import { type LocalPubSub, startPubSub } from '../../local/pubsub/index.ts';
+import { closeFirestore } from '../../shared/gcp/firestore.ts';
+import { closePubSub } from '../../shared/gcp/pubsub.ts';
+import { defineOperation, type OperationContext } from '../../shared/operation/define.ts';
+import type { Outcome } from '../../shared/operation/outcome.ts';
+
+const checkout = path.resolve(import.meta.dirname, '..', '..');
+
+export const project = 'test-project';
+export const functionName = 'create-schema';
+const target = { instance: `${project}:europe-west1:main`, database: 'app' };
+
+/** What a run of the command left. */
+export interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface RunOptions {
+  readonly input?: string | Buffer;
+  /** Instead of the environment of {@link useCloud}. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Folder of the program. */
+  readonly from?: string;
+}
+
+/** Runs the real command. */
+export async function drover(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  const { input = '', environment = cloudEnvironment(), from = checkout } = options;
+  const child = spawn(process.execPath, [path.join(from, 'cli', 'main.ts'), ...args], {
+    env: environment,
+    stdio: 'pipe',
+  });
+  child.stdin.on('error', () => undefined); // not every command reads it
+  child.stdin.end(input);
+  const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
+  const [stdout, stderr, code] = await Promise.all([text(child.stdout), text(child.stderr), exited]);
+  return { code, stdout, stderr };
+}
+
+/**
+ * Runs a command line in this process, for what neither needs the cloud nor the process: starting one takes longer
+ * than everything else about it.
+ */
+export async function droverHere(...args: readonly string[]): Promise<Ran> {
+  const written = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      written[name] += String(text);
+      return true;
+    }),
+  );
+  try {
+    return { code: await run(args), ...written };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+  }
+}
+
+function cloudEnvironment(): Record<string, string> {
+  const names = ['GOOGLE_CLOUD_PROJECT', 'PUBSUB_EMULATOR_HOST', 'FIRESTORE_EMULATOR_HOST'];
+  return Object.fromEntries(names.map((name) => [name, process.env[name] ?? '']));
+}
+
+export interface Cloud {
+  pubsub: LocalPubSub;
+  firestore: LocalFirestore;
+  db: Firestore;
+  client: PubSub;
+}
+
+/** The local services and the topics of one function, for the tests of a file. */
+export function useCloud(): Cloud {
+  const cloud = {} as Cloud;
+  beforeAll(async () => {
+    cloud.pubsub = await startPubSub();
+    cloud.firestore = await startFirestore();
+    Object.assign(process.env, {
+      GOOGLE_CLOUD_PROJECT: project,
+      PUBSUB_EMULATOR_HOST: cloud.pubsub.host,
+      FIRESTORE_EMULATOR_HOST: cloud.firestore.host,
+      METADATA_SERVER_DETECTION: 'none',
+      DROVER_LOG_LEVEL: 'error',
+      DROVER_POLICY: JSON.stringify({ rules: [{ functions: [functionName], targets: ['*:*:*/*'] }] }),
+    });
+    cloud.db = new Firestore({ projectId: project });
+    cloud.client = new PubSub({ projectId: project });
+    await Promise.all([functionName, 'operation-results'].map((topic) => cloud.client.createTopic(topic)));
+  });
+  afterAll(async () => {
+    await Promise.all([cloud.db.terminate(), cloud.client.close(), closeFirestore(), closePubSub()]);
+    await Promise.all([cloud.pubsub.close(), cloud.firestore.close()]);
+  });
+  return cloud;
+}
+
+let subscriptions = 0;
+
+/** A pull subscription to the function's topic. It gets what is published from now on. */
+export async function subscribe({ client }: Cloud): Promise<Subscription> {
+  subscriptions += 1;
+  const [subscription] = await client
+    .topic(functionName)
+    .createSubscription(`subscription-${subscriptions}`, { retryPolicy: { minimumBackoff: { seconds: 0 } } });
+  onTestFinished(async () => {
+    await subscription.close();
+    await subscription.delete();
+  });
+  return subscription;
+}
+
+/** The next message that arrives. */
+export async function receive(subscription: Subscription): Promise<Message> {
+  return new Promise((resolve, reject) => {
+    subscription.once('error', reject);
+    subscription.once('message', (message: Message) => {
+      message.ack();
+      resolve(message);
+    });
+  });
+}
+
+/** Does what the function does with a message: the product's own life of a message around another handler. */
+export type Worker = (message: Pick<Message, 'id' | 'data' | 'attributes' | 'publishTime'>) => Promise<void>;
+
+export function worker(run: (message: unknown, context: OperationContext) => Promise<Outcome>): Worker {
+  const handle = defineOperation({
+    name: functionName,
+    timeoutSeconds: 60,
+    message: z.strictObject({ schema: z.string() }),
+    access: () => ({ target, levels: [], actions: [] }),
+    run,
+  });
+  return ({ id, data, attributes, publishTime }) =>
+    handle({
+      message: {
+        data: data.toString('base64'),
+        attributes,
+        messageId: id,
+        publishTime: publishTime.toISOString(),
+      },
+    });
+}
+
+/** Has a worker handle whatever is published while the test runs; what it refuses comes again. */
+export async function startWorker(cloud: Cloud, work: Worker): Promise<void> {
+  const subscription = await subscribe(cloud);
+  subscription.on('message', (message: Message) => {
+    void work(message).then(
+      () => message.ack(),
+      () => message.nack(),
+    );
+  });
+}
+
+let messages = 0;
+
+/** Has a worker handle a message that nobody published. */
+export async function deliver(
+  work: Worker,
+  data: unknown,
+  attributes: Readonly<Record<string, string>>,
+): Promise<void> {
+  messages += 1;
+  const bytes = Buffer.isBuffer(data) ? data : Buffer.from(JSON.stringify(data));
+  await work({
+    id: String(messages),
+    data: bytes,
+    attributes: { ...attributes },
+    publishTime: new Date() as Message['publishTime'],
+  });
+}
+
+/** An operation id that no other test uses. */
+export function newId(): string {
+  messages += 1;
+  return `operation-${messages}`;
+}
