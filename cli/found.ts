@@ -1,7 +1,10 @@
 import type { DocumentSnapshot, Firestore } from '@google-cloud/firestore';
-import { hash } from '../shared/operation/canonical.ts';
-import { type OperationRecord, operationsCollection } from '../shared/registry/operations.ts';
-import { readParts } from '../shared/registry/parts.ts';
+import {
+  conflictDocumentId,
+  type OperationRecord,
+  operationsCollection,
+} from '../shared/registry/operations.ts';
+import { readOutcome } from '../shared/registry/parts.ts';
 import { notice } from './output.ts';
 
 /** An operation's record with its id. */
@@ -34,7 +37,7 @@ export async function readRecordOf(
   messageHash: string,
 ): Promise<Found | undefined> {
   const operations = db.collection(operationsCollection);
-  const refusal = hash(id, messageHash).slice(0, 40);
+  const refusal = conflictDocumentId(id, messageHash);
   const [own, refused] = await db.getAll(operations.doc(id), operations.doc(refusal));
   const found = foundIn(own);
   return found?.record.messageHash === messageHash ? found : foundIn(refused);
@@ -43,7 +46,7 @@ export async function readRecordOf(
 /** The same record with its lists whole, where they were too long for it and are kept in parts. */
 export async function withWholeLists(db: Firestore, found: Found): Promise<Found> {
   if (!found.record.truncated) return found;
-  const bytes = await readParts(db.collection(operationsCollection).doc(found.id), 'outcome');
+  const bytes = await readOutcome(db.collection(operationsCollection).doc(found.id), found.record.epoch);
   try {
     const whole = JSON.parse(bytes.toString()) as Pick<OperationRecord, 'changes' | 'notes' | 'statements'>;
     return { id: found.id, record: { ...found.record, ...whole, truncated: false } };

@@ -1,6 +1,6 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What a function's `function.json` says: read by Terraform, the local cloud, the command line and the tests.
@@ -38,14 +38,15 @@ const functionsFolder = path.resolve(import.meta.dirname, '..', 'functions');
 /** The manifests of all functions: every folder in `functions/` that has a `function.json`. */
 export function readManifests(folder = functionsFolder): Manifest[] {
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory())
+    .filter(({ name }) => existsSync(path.join(folder, name, 'function.json')))
     .map(({ name }) => {
       const text = readFileSync(path.join(folder, name, 'function.json'), 'utf8');
       return { name, ...manifestSchema.parse(JSON.parse(text)) };
     });
 }
 
-/** The database login of a function's service account. */
+/** The database login of a function's service account; `domain:project` becomes `project.domain` in its e-mail. */
 export function functionLogin(functionName: string, project: string): string {
-  return `drover-${functionName}@${project}.iam`;
+  const [domain, id] = project.split(':');
+  return `drover-${functionName}@${id === undefined ? project : `${id}.${domain}`}.iam`;
 }

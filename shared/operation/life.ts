@@ -4,11 +4,10 @@ import { formatTarget } from '../postgres/target.ts';
 import { type Claim, claimOperation } from '../registry/claims.ts';
 import { completeOperation, type End, markReported, releaseOperation } from '../registry/completion.ts';
 import type { Intent } from '../registry/intents.ts';
-import { type OperationRecord, operationDocumentId } from '../registry/operations.ts';
+import { conflictDocumentId, type OperationRecord, operationDocumentId } from '../registry/operations.ts';
 import { createLogger, type Logger, type Severity, traceFields } from '../telemetry/log.ts';
 import { continueTrace, inSpan } from '../telemetry/trace.ts';
 import { attempt } from './attempt.ts';
-import { hash } from './canonical.ts';
 import { classify } from './classify.ts';
 import type { OperationDefinition } from './define.ts';
 import { type Delivery, readDelivery } from './delivery.ts';
@@ -123,7 +122,7 @@ function wanted<M>({ definition, data, ...operation }: Received<M>) {
  * own, whose id is made of the content, so that redeliveries find it.
  */
 async function refuseConflict<M>(operation: Received<M>): Promise<void> {
-  const id = hash(operation.id, operation.data.hash).slice(0, 40);
+  const id = conflictDocumentId(operation.id, operation.data.hash);
   const error = new OperationError(
     'IDEMPOTENCY_CONFLICT',
     `An operation with the id ${operation.request.operationId} exists, and its message was another one. ` +

@@ -15,8 +15,16 @@ export interface Claim {
   readonly owner: string;
   readonly epoch: number;
   readonly startedAt: Date;
+  /** The operation's place among others about the same thing: its own, whichever of its deliveries this is. */
+  readonly order: Order;
   /** When the document was last written by this worker: the condition of its next write. */
   token: Timestamp;
+}
+
+/** What tells older wishes from newer ones. */
+export interface Order {
+  readonly publishedAt: Date;
+  readonly revision?: number;
 }
 
 export type ClaimResult =
@@ -43,20 +51,21 @@ export async function claimOperation(db: Firestore, wanted: Wanted): Promise<Cla
   const ref = db.collection(operationsCollection).doc(wanted.id);
   const owner = randomUUID();
   const startedAt = new Date();
-  const claimed = (epoch: number, token: Timestamp): ClaimResult => ({
+  const claimed = (epoch: number, token: Timestamp, order: Order): ClaimResult => ({
     kind: 'claimed',
-    claim: { id: wanted.id, ref, owner, epoch, startedAt, token },
+    claim: { id: wanted.id, ref, owner, epoch, startedAt, order, token },
   });
   try {
     const { writeTime } = await ref.create(firstRecord(wanted, owner, startedAt));
-    return claimed(1, writeTime);
+    return claimed(1, writeTime, orderOf(wanted.request));
   } catch (error) {
     if (!hasStatus(error, 'ALREADY_EXISTS')) throw error;
   }
   for (let attempt = 0; attempt < 5; attempt += 1) {
     const snapshot = await ref.get();
     const found = existing(snapshot);
-    if (found.record.owner === owner) return claimed(found.record.epoch, found.updateTime);
+    const order = orderOf({ ...found.record, publishedAt: found.record.publishedAt.toDate() });
+    if (found.record.owner === owner) return claimed(found.record.epoch, found.updateTime, order);
     const decision = decideClaim(found.record, wanted.messageHash, found.silentSeconds);
     if (decision === 'report') return { kind: 'report', record: found.record };
     if (decision !== 'take-over') return { kind: decision };
@@ -73,12 +82,16 @@ export async function claimOperation(db: Firestore, wanted: Wanted): Promise<Cla
         },
         { lastUpdateTime: found.updateTime },
       );
-      return claimed(epoch, writeTime);
+      return claimed(epoch, writeTime, order);
     } catch (error) {
       if (!hasStatus(error, 'FAILED_PRECONDITION')) throw error;
     }
   }
   return { kind: 'busy' };
+}
+
+function orderOf({ publishedAt, revision }: { publishedAt: Date; revision?: number }): Order {
+  return revision === undefined ? { publishedAt } : { publishedAt, revision };
 }
 
 /** The record of an operation that nobody asked for before. */

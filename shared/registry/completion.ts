@@ -1,9 +1,10 @@
 import type { Firestore } from '@google-cloud/firestore';
-import { config } from '../config.ts';
 import type { Delivery } from '../operation/delivery.ts';
 import type { OperationError } from '../operation/errors.ts';
 import type { Outcome } from '../operation/outcome.ts';
+import { redact } from '../telemetry/redact.ts';
 import { type Claim, leaseLost } from './claims.ts';
+import { expiry } from './expiry.ts';
 import { type Intent, markApplied, withdraw } from './intents.ts';
 import {
   type FailureReason,
@@ -12,7 +13,7 @@ import {
   operationsCollection,
   type RecordedError,
 } from './operations.ts';
-import { inlineBytes, keepPayload, writeParts } from './parts.ts';
+import { inlineBytes, keepOutcome, keepPayload } from './parts.ts';
 
 /** How an operation ended. */
 export type End =
@@ -47,7 +48,7 @@ export async function completeOperation(
     finishedAt,
     durationMs: finishedAt.getTime() - claim.startedAt.getTime(),
     reported: false,
-    expireAt: new Date(finishedAt.getTime() + config().DROVER_RECORD_DAYS * 24 * 3600 * 1000),
+    expireAt: expiry(finishedAt),
   };
   return db.runTransaction(async (transaction) => {
     const references = intent === undefined ? [claim.ref] : [claim.ref, intent.intent.ref];
@@ -71,7 +72,7 @@ async function success(claim: Claim, outcome: Outcome) {
   const { changes, notes = [], statements } = outcome;
   const whole = Buffer.from(JSON.stringify({ changes, notes, statements }));
   if (whole.length <= inlineBytes) return { changes, notes, statements, truncated: false, ...mended };
-  await writeParts(claim.ref, 'outcome', whole);
+  await keepOutcome(claim.ref, claim.epoch, whole);
   return {
     changes: beginning(changes),
     notes: beginning(notes),
@@ -107,7 +108,11 @@ export function recordable({ code, message, details = {} }: OperationError): Rec
       ? [...value.slice(0, shownWhenTruncated), `… ${value.length} in all`]
       : value,
   ]);
-  return { code, message: message.slice(0, 8192), details: Object.fromEntries(shown) };
+  return redact({
+    code,
+    message: message.slice(0, 8192),
+    details: Object.fromEntries(shown),
+  }) as RecordedError;
 }
 
 /** Hands an operation back, so that the next delivery takes it at once instead of waiting for the lease to end. */

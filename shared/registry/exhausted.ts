@@ -1,9 +1,9 @@
 import type { Firestore } from '@google-cloud/firestore';
-import { hash } from '../operation/canonical.ts';
 import { decideClaim } from '../operation/claim.ts';
 import { OperationError } from '../operation/errors.ts';
 import { firstRecord, type Wanted } from './claims.ts';
-import { isFinal, type OperationRecord, operationsCollection } from './operations.ts';
+import { expiry } from './expiry.ts';
+import { conflictDocumentId, isFinal, type OperationRecord, operationsCollection } from './operations.ts';
 import { keepPayload } from './parts.ts';
 
 /** The owner of operations that Pub/Sub gave up on: a worker that is still at one has lost it. */
@@ -44,7 +44,7 @@ export async function exhaustOperation(
   const found = await db.collection(operationsCollection).doc(wanted.id).get();
   // The record of another message with the same id stays as it is.
   const conflicts = found.exists && found.get('messageHash') !== wanted.messageHash;
-  const id = conflicts ? hash(wanted.id, wanted.messageHash).slice(0, 40) : wanted.id;
+  const id = conflicts ? conflictDocumentId(wanted.id, wanted.messageHash) : wanted.id;
   const ref = db.collection(operationsCollection).doc(id);
   const payload = await keepPayload(ref, wanted.delivery);
   return db.runTransaction(async (transaction) => {
@@ -69,11 +69,12 @@ export async function exhaustOperation(
       error: {
         code: 'EXHAUSTED',
         message: `Given up after ${deliveries} deliveries. ${last ? `The last one failed with ${last.code}: ${last.message}` : 'None of them left a record.'}`,
-        details: last ? { last } : {},
+        details: { deliveries, ...(last ? { last } : {}) },
       },
       owner,
       payload,
       finishedAt,
+      expireAt: expiry(finishedAt),
       durationMs: 0,
       reported: false,
       deadLettered: true,

@@ -5,8 +5,9 @@ import type {
   Timestamp,
   Transaction,
 } from '@google-cloud/firestore';
-import type { Request } from '../operation/request.ts';
-import { type Claim, leaseLost } from './claims.ts';
+import { OperationError } from '../operation/errors.ts';
+import { type Claim, leaseLost, type Order } from './claims.ts';
+import { type OperationRecord, operationsCollection } from './operations.ts';
 
 /**
  * What should be: written before anything is done about it, ordered, and numbered. The number (epoch) fences: it
@@ -40,22 +41,19 @@ export interface IntentDocument {
   applied?: Record<string, unknown>;
 }
 
-/** Thrown by {@link recordIntent}: somebody wants something newer. The operation ends without doing anything. */
+/** Thrown by {@link recordIntent}: something newer was wanted, and done. The operation ends without doing anything. */
 export class Superseded extends Error {
   override readonly name = 'Superseded';
   readonly by: string;
 
   constructor(by: string) {
-    super(`A newer message about the same thing was accepted before (operation ${by})`);
+    super(`A newer message about the same thing was done before (operation ${by})`);
     this.by = by;
   }
 }
 
 /** Whether a wish is older than the one on record: by revision where both have one, else by time of publishing. */
-export function isOlder(
-  mine: { publishedAt: Date; revision?: number },
-  recorded: { publishedAt: Date; revision?: number },
-): boolean {
+export function isOlder(mine: Order, recorded: Order): boolean {
   if (mine.revision !== undefined && recorded.revision !== undefined && mine.revision !== recorded.revision) {
     return mine.revision < recorded.revision;
   }
@@ -69,12 +67,11 @@ export function isOlder(
  * @param atLeast the epoch found on the thing itself. It can be ahead of the registry where one of them was restored
  *   from a backup or the database is a clone
  * @throws Superseded
- * @throws OperationError `LEASE_LOST`: a worker without its lease may not even wish
+ * @throws OperationError `LEASE_LOST`: a worker without its lease may not even wish; `NEWER_UNDECIDED` (retryable)
  */
 export async function recordIntent(
   db: Firestore,
   claim: Claim,
-  request: Request,
   wish: { ref: DocumentReference; identity: Record<string, unknown>; desired: unknown; atLeast?: number },
 ): Promise<Intent> {
   const { ref, identity, desired } = wish;
@@ -84,13 +81,15 @@ export async function recordIntent(
     const found = snapshot?.data() as IntentDocument | undefined;
     const recorded = found?.intent ?? undefined;
     const again = recorded?.operation === claim.id;
-    if (recorded && !again && isOlder(request, dated(recorded))) throw new Superseded(recorded.operation);
+    if (recorded && !again && isOlder(claim.order, orderOf(recorded))) {
+      await giveWay(transaction, db.collection(operationsCollection).doc(recorded.operation));
+    }
     const epoch = Math.max(found?.epoch ?? 0, wish.atLeast ?? 0) + 1;
     const document = {
       ...identity,
       epoch,
       appliedEpoch: found?.appliedEpoch ?? 0,
-      intent: { operation: claim.id, publishedAt: request.publishedAt, revision: request.revision, desired },
+      intent: { operation: claim.id, ...claim.order, desired },
       previous: again ? (found?.previous ?? null) : (recorded ?? null),
     };
     // Field by field: a merge would leave what the last wish had and this one hasn't.
@@ -99,9 +98,25 @@ export async function recordIntent(
   });
 }
 
-function dated(stored: StoredIntent): { publishedAt: Date; revision?: number } {
-  const publishedAt = stored.publishedAt.toDate();
-  return stored.revision === undefined ? { publishedAt } : { publishedAt, revision: stored.revision };
+/**
+ * An older wish gives way to one that was done, and waits for one that nobody knows yet whether it can be. One that
+ * failed is out of the way; where it is replayed, it is the newer one again.
+ */
+async function giveWay(transaction: Transaction, newer: DocumentReference): Promise<void> {
+  const record = (await transaction.get(newer)).data() as OperationRecord | undefined;
+  if (record === undefined || record.state === 'succeeded') throw new Superseded(newer.id);
+  if (record.state === 'failed') return;
+  throw new OperationError(
+    'NEWER_UNDECIDED',
+    `A newer message about the same thing is under way (operation ${newer.id}); this one waits for its end`,
+    { retryable: true },
+  );
+}
+
+function orderOf({ publishedAt, revision }: StoredIntent): Order {
+  return revision === undefined
+    ? { publishedAt: publishedAt.toDate() }
+    : { publishedAt: publishedAt.toDate(), revision };
 }
 
 /**

@@ -57,7 +57,7 @@ export interface OperationRecord {
   notes?: Note[];
   /** Of a dry run: the exact statements. */
   statements?: string[];
-  /** The lists above were too long for the record: they are whole in the part `outcome`. */
+  /** The lists above were too long for the record, which has their beginnings: see `readOutcome`. */
   truncated?: boolean;
 
   /** Why it failed, or why its last attempt did. */
@@ -81,6 +81,14 @@ export function operationDocumentId(
   { operationId, dryRun }: Pick<Request, 'operationId' | 'dryRun'>,
 ): string {
   return hash(functionName, operationId, String(dryRun)).slice(0, 40);
+}
+
+/**
+ * The record of a message whose id is taken by another one. It is made of the content, so that redeliveries find it,
+ * and the record that was first stays as it is.
+ */
+export function conflictDocumentId(takenId: string, messageHash: string): string {
+  return hash(takenId, messageHash).slice(0, 40);
 }
 
 export function isFinal(state: OperationState): boolean {

@@ -26,8 +26,25 @@ export async function readPayload(record: DocumentReference, payload: Payload): 
   return payload.data ?? readParts(record, payloadPart);
 }
 
-/** Keeps bytes of any length below a record. Writing the same again changes nothing. */
-export async function writeParts(record: DocumentReference, name: string, bytes: Buffer): Promise<number> {
+/**
+ * Keeps the outcome of an attempt that is too long for the record. Every attempt has its own place, so that one that
+ * lost its lease can't write into its successor's.
+ */
+export async function keepOutcome(record: DocumentReference, epoch: number, bytes: Buffer): Promise<void> {
+  await writeParts(record, outcomePart(epoch), bytes);
+}
+
+/** The lists of an outcome, whole: `changes`, `notes` and, of a dry run, `statements`. */
+export async function readOutcome(record: DocumentReference, epoch: number): Promise<Buffer> {
+  return readParts(record, outcomePart(epoch));
+}
+
+function outcomePart(epoch: number): string {
+  return `outcome-${epoch}`;
+}
+
+/** Writing the same again changes nothing. */
+async function writeParts(record: DocumentReference, name: string, bytes: Buffer): Promise<number> {
   const count = Math.ceil(bytes.length / partBytes);
   for (let index = 0; index < count; index += 1) {
     const part = bytes.subarray(index * partBytes, (index + 1) * partBytes);
@@ -36,7 +53,7 @@ export async function writeParts(record: DocumentReference, name: string, bytes:
   return count;
 }
 
-export async function readParts(record: DocumentReference, name: string): Promise<Buffer> {
+async function readParts(record: DocumentReference, name: string): Promise<Buffer> {
   const { docs } = await record.collection(name).orderBy('__name__').get();
   return Buffer.concat(docs.map((part) => part.get('bytes') as Buffer));
 }

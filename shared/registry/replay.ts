@@ -34,6 +34,12 @@ export async function reopenOperation(db: Firestore, id: string): Promise<Replay
         `Operation ${id} is ${found.state}: only what failed can be replayed`,
       );
     }
+    if (found.function === 'dead-letter') {
+      throw new OperationError(
+        'NOT_REPLAYABLE',
+        `Operation ${id} names no function that it was for: publish it anew`,
+      );
+    }
     if (!found.payload)
       throw new OperationError('NOT_REPLAYABLE', `The message of operation ${id} was not kept`);
     transaction.update(ref, { state: 'pending', reported: false, deadLettered: false, expireAt: null });
