@@ -69,7 +69,7 @@ export async function exhaustOperation(
       error: {
         code: 'EXHAUSTED',
         message: `Given up after ${deliveries} deliveries. ${last ? `The last one failed with ${last.code}: ${last.message}` : 'None of them left a record.'}`,
-        details: { deliveries, ...(last ? { last } : {}) },
+        details: last ? { last } : {},
       },
       owner,
       payload,
