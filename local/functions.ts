@@ -11,6 +11,8 @@ export interface FunctionProcess {
   readonly pid: () => number;
   /** How often it was started. */
   readonly starts: () => number;
+  /** Resolves when the process that runs now is gone, with its exit code or the signal that ended it. */
+  exited(): Promise<number | NodeJS.Signals>;
   /** Resolves when the process that runs now is gone and its successor serves. */
   restarted(): Promise<void>;
   /** SIGTERM, and waits for the end; it isn't started again. */
@@ -81,6 +83,10 @@ export async function startFunction({
     url: `http://127.0.0.1:${port}`,
     pid: () => child.pid ?? 0,
     starts: () => starts,
+    async exited() {
+      const [code, signal] = (await once(child, 'exit')) as [number, NodeJS.Signals | null];
+      return signal ?? code;
+    },
     restarted: () => next.promise,
     async stop() {
       stopped = true;

@@ -141,7 +141,8 @@ async function prepare(
   for (const database of open) await cluster.allowCreating(database);
 }
 
-function functionSettings(name: string, port: number, policy: unknown): Record<string, string> {
+/** What a function's process is told, beside where the cloud is. */
+export function functionSettings(name: string, port: number, policy: unknown): Record<string, string> {
   return {
     DROVER_INSTANCES: JSON.stringify([
       {

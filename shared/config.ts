@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { z } from 'zod';
+import * as z from 'zod';
 
 const seconds = (fallback: number, least: number, most: number) =>
   z.coerce.number().min(least).max(most).default(fallback);

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { maxIdentifierBytes, target } from '../../shared/postgres/target.ts';
 
 const schemaName = z

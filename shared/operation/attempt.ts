@@ -53,7 +53,8 @@ export async function attempt<M>(
       pools: pools(),
       registry: async (collection, ...key) => db.collection(collection).doc(hash(...key).slice(0, 40)),
       intend: async (wish) => {
-        intent = await recordIntent(db, claim, request, wish);
+        intent = await recordIntent(db, claim, wish);
+        // What comes next is mostly PostgreSQL's work: time to load what the report needs.
         preparePublishing();
         return intent;
       },

@@ -1,5 +1,5 @@
 import type { DocumentReference } from '@google-cloud/firestore';
-import type { z } from 'zod';
+import type * as z from 'zod';
 import type { Pools } from '../postgres/pools.ts';
 import type { Intent } from '../registry/intents.ts';
 import type { Logger } from '../telemetry/log.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { OperationError } from './errors.ts';
 
 /** A message as Pub/Sub delivered it, whatever envelope it came in. */
@@ -13,7 +13,7 @@ const pubsubMessage = z.object({
   data: z.string().default(''),
   attributes: z.record(z.string(), z.string()).default({}),
   messageId: z.string().min(1),
-  publishTime: z.coerce.date(),
+  publishTime: z.string().pipe(z.coerce.date()),
 });
 
 /**

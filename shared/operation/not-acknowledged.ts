@@ -2,7 +2,14 @@ import type { Logger } from '../telemetry/log.ts';
 import type { OperationError } from './errors.ts';
 
 /** Ordinary parts of a message's life; everything else that isn't acknowledged wants a look. */
-const ordinary = new Set(['BUSY', 'LEASE_LOST', 'SHUTTING_DOWN', 'CONCURRENT_UPDATE', 'LOCK_TIMEOUT']);
+const ordinary = new Set([
+  'BUSY',
+  'LEASE_LOST',
+  'NEWER_UNDECIDED',
+  'SHUTTING_DOWN',
+  'CONCURRENT_UPDATE',
+  'LOCK_TIMEOUT',
+]);
 
 /**
  * The error by which a function refuses to acknowledge a message. The Functions Framework answers it with 500 and

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { canonicalJson, hash } from './canonical.ts';
 import type { Delivery } from './delivery.ts';
 import { OperationError } from './errors.ts';
@@ -40,19 +40,33 @@ export const attribute = {
   traceparent: 'traceparent',
 } as const;
 
+const wholeNumber = `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
+
+const firstRecordable = Date.parse('0001-01-01T00:00:00Z');
+const lastRecordable = Date.parse('9999-12-31T23:59:59.999Z');
+
+/** Firestore holds no other time, and a message without a record would be delivered for ever. */
+function isRecordable(text: string): boolean {
+  const time = Date.parse(text);
+  return time >= firstRecordable && time <= lastRecordable;
+}
+
 const attributes = z.object({
   [attribute.operationId]: z
     .string()
     .regex(/^[\x21-\x7e]{1,256}$/, { error: 'must be 1 to 256 printable ASCII characters without spaces' })
     .optional(),
   [attribute.dryRun]: z.enum(['true', 'false'], { error: 'must be true or false' }).optional(),
-  [attribute.revision]: z.coerce
-    .number({ error: 'must be a whole number from 0 to 9007199254740991' })
-    .int()
-    .min(0)
-    .max(Number.MAX_SAFE_INTEGER)
+  [attribute.revision]: z
+    .string()
+    .regex(/^[0-9]{1,16}$/, { error: wholeNumber })
+    .transform(Number)
+    .refine(Number.isSafeInteger, { error: wholeNumber })
     .optional(),
-  [attribute.publishedAt]: z.iso.datetime({ offset: true }).optional(),
+  [attribute.publishedAt]: z.iso
+    .datetime({ offset: true, abort: true })
+    .refine(isRecordable, { error: 'must be in the years 1 to 9999' })
+    .optional(),
   [attribute.claimedActor]: z.string().max(256).optional(),
   [attribute.traceparent]: z.string().optional(),
 });

@@ -25,7 +25,7 @@ type SqlValue = string | number | boolean | null | undefined | Sql | readonly (s
 
 function format(value: SqlValue): string {
   if (value instanceof Sql) return value.text;
-  if (typeof value === 'string') return pg.escapeLiteral(value);
+  if (typeof value === 'string') return pg.escapeLiteral(withoutNul(value));
   if (value === null || value === undefined) return 'NULL';
   if (typeof value === 'object') return value.map(format).join(', ');
   return String(value);
@@ -33,7 +33,13 @@ function format(value: SqlValue): string {
 
 /** A name, quoted. */
 export function identifier(name: string): Sql {
-  return Sql.of(pg.escapeIdentifier(name));
+  return Sql.of(pg.escapeIdentifier(withoutNul(name)));
+}
+
+/** A NUL would end the statement where it stands. */
+function withoutNul(text: string): string {
+  if (text.includes('\0')) throw new Error('PostgreSQL has no text with NUL in it');
+  return text;
 }
 
 /** A qualified name, quoted. */
@@ -45,4 +51,9 @@ export function qualified(schema: string, name: string): Sql {
 export function keyword(text: string): Sql {
   if (!/^[A-Z]+(?: [A-Z]+)*$/.test(text)) throw new Error(`not a key word: ${text}`);
   return Sql.of(text);
+}
+
+/** Statements for somebody who may act as this role, as text. */
+export function actingAs(role: string, statements: readonly Sql[]): string[] {
+  return [sql`SET ROLE ${identifier(role)}`, ...statements, sql`RESET ROLE`].map(({ text }) => text);
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Cloud SQL's connection name: `project:region:name`; a domain-scoped project has a colon of its own. */
 export const instanceName = z

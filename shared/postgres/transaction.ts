@@ -9,7 +9,7 @@ export interface TransactionOptions {
   readonly acting: string;
   /** What is being changed, by name: one transaction at a time in this database. */
   readonly lock: string;
-  /** No statement may take longer. */
+  /** No statement may take longer; where no time is left, a millisecond, for 0 would mean for ever. */
   readonly timeoutMs: number;
   /** The query that decides what to do, sent with the beginning of the transaction: one round trip. */
   readonly inspection: Sql;
@@ -44,7 +44,7 @@ async function begin(client: pg.ClientBase, { acting, lock, timeoutMs, inspectio
   const prologue = sql`
     BEGIN;
     SET LOCAL ROLE ${identifier(acting)};
-    SET LOCAL statement_timeout = ${Math.ceil(timeoutMs)};
+    SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(timeoutMs))};
     SELECT pg_catalog.pg_advisory_xact_lock(${Sql.of(lockKey(lock))});
     ${inspection}`;
   try {

@@ -62,9 +62,10 @@ export interface TraceParent {
 
 /** W3C Trace Context, section "traceparent header"; undefined for what isn't one. */
 export function parseTraceparent(header: string | undefined): TraceParent | undefined {
-  const [, version, traceId = '', spanId = '', flags = ''] =
-    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/.exec(header ?? '') ?? [];
+  const [, version, traceId = '', spanId = '', flags = '', more] =
+    /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/.exec(header ?? '') ?? [];
   if (version === undefined || version === 'ff' || /^0+$/.test(traceId) || /^0+$/.test(spanId))
     return undefined;
+  if (version === '00' && more !== undefined) return undefined;
   return { traceId, spanId, traceFlags: Number.parseInt(flags, 16) };
 }

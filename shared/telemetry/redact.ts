@@ -1,7 +1,7 @@
 const secretName = /passw|secret|token|private_?key|authorization|credential|api_?key|verifier|cookie/i;
 
 const secretText: readonly (readonly [RegExp, string])[] = [
-  [/\b(\w+:\/\/[^\s:@/]+:)[^\s@/]+@/g, '$1[redacted]@'],
+  [/\b(\w+:\/\/[^\s:@/]*:)[^\s/]+@/g, '$1[redacted]@'],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 [redacted]'],
   [/SCRAM-SHA-256\$[^\s'"]+/g, '[redacted]'],
   [/\b(PASSWORD\s+)'(?:[^']|'')*'/gi, "$1'[redacted]'"],

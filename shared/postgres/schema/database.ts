@@ -1,7 +1,7 @@
 import type { Change } from '../../operation/outcome.ts';
-import { adminRole, writersRole } from '../names.ts';
-import { identifier, keyword, type Sql, sql } from '../sql.ts';
-import type { DesiredSchema, InspectedSchema } from './model.ts';
+import { adminRole, type SchemaLevel, writersRole } from '../names.ts';
+import { actingAs, identifier, keyword, type Sql, sql } from '../sql.ts';
+import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
 import type { PlanContext } from './plan.ts';
 
 /** What PUBLIC is to lose in this database: where the message says so, and in databases that are Drover's own. */
@@ -10,15 +10,18 @@ export function publicLoses({ lockDatabase }: DesiredSchema, { database }: Inspe
   return lock && database.usable ? publicRights(database) : [];
 }
 
-/** What a locked database doesn't leave to PUBLIC, and this one still does. */
+/** What a locked database doesn't leave to PUBLIC, and the owner of this one still does. */
 export function publicRights({ publicPrivileges }: InspectedSchema['database']): string[] {
-  return ['CONNECT', 'TEMPORARY'].filter((privilege) => publicPrivileges.includes(privilege));
+  return ['CONNECT', 'TEMPORARY'].filter((privilege) =>
+    publicPrivileges.some((one) => one.privilege === privilege && one.grantor === null),
+  );
 }
 
 /** Whether logins need a right of their own to connect, now or after this plan. */
 export function isClosed(desired: DesiredSchema, found: InspectedSchema): boolean {
   return (
-    !found.database.publicPrivileges.includes('CONNECT') || publicLoses(desired, found).includes('CONNECT')
+    !found.database.publicPrivileges.some(({ privilege }) => privilege === 'CONNECT') ||
+    publicLoses(desired, found).includes('CONNECT')
   );
 }
 
@@ -32,6 +35,7 @@ export function planDatabase(context: PlanContext): void {
   const { database } = desired;
   if (isClosed(desired, found)) planConnect(context);
   const rights = publicLoses(desired, found);
+  planForeignRights(context);
   if (rights.length > 0) {
     steps.push({
       sql: sql`REVOKE ${rights.map(keyword)} ON DATABASE ${identifier(database)} FROM PUBLIC`,
@@ -43,7 +47,7 @@ export function planDatabase(context: PlanContext): void {
       },
     });
   }
-  if (desired.lockDatabase && found.database.usable && found.database.publicCanCreateInPublic) {
+  if (desired.lockDatabase && found.database.publicCanCreateInPublic) {
     steps.push({
       sql: sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`,
       change: { action: 'revoke', kind: 'schema', name: `${database}.public`, detail: 'CREATE from PUBLIC' },
@@ -51,12 +55,29 @@ export function planDatabase(context: PlanContext): void {
   }
 }
 
+/** What PUBLIC keeps because the owner of the database did not grant it. */
+function planForeignRights({ desired, found, notes }: PlanContext): void {
+  if (!desired.lockDatabase) return;
+  for (const { privilege, grantor } of found.database.publicPrivileges) {
+    if (grantor === null || !['CONNECT', 'TEMPORARY'].includes(privilege)) continue;
+    const revoke = sql`REVOKE ${keyword(privilege)} ON DATABASE ${identifier(desired.database)} FROM PUBLIC`;
+    notes.push({
+      code: 'FOREIGN_GRANT',
+      message: `PUBLIC has ${privilege} on ${desired.database} by a grant of ${grantor}, who alone can revoke it.`,
+      statements: actingAs(grantor, [revoke]),
+    });
+  }
+}
+
 function planConnect(context: PlanContext): void {
   const { desired, roles, found, levels } = context;
   const { database, owner } = desired;
+  // Before 16 a login that is NOINHERIT can't connect by a membership, whatever the membership says.
+  const alone = found.serverVersion < 160000 && found.principal?.inherit === false ? owner : undefined;
   const grants = [
     { role: roles.connect, privileges: ['CONNECT', 'TEMPORARY'] },
     { role: writersRole, privileges: ['CONNECT'] },
+    ...(alone === undefined ? [] : [{ role: alone, privileges: ['CONNECT'] }]),
   ];
   for (const { role, privileges } of grants) {
     const held = found.database.privileges
@@ -67,20 +88,12 @@ function planConnect(context: PlanContext): void {
     const grant = sql`GRANT ${missing.map(keyword)} ON DATABASE ${identifier(database)} TO ${identifier(role)}`;
     const detail = `${missing.join(', ')} to ${role}`;
     const change: Change = { action: 'grant', kind: 'database', name: database, detail };
-    grantOrNote(context, found.database.canGrantConnect, grant, change);
+    const possible = missing.every((privilege) => found.database.canGrant.includes(privilege));
+    grantOrNote(context, possible, grant, change);
   }
-  const direct = (['owner', 'reader'] as const)
-    .filter((level) => levels.includes(level))
-    .map((level) => roles[level]);
-  // A member of owner inherits nothing of it, so he can't connect by it either.
-  const members = new Set([
-    ...found.database.connectingRoles,
-    ...direct,
-    roles.monitor,
-    ...(owner ? [owner] : []),
-  ]);
   const connect = found.roles.find(({ name }) => name === roles.connect);
-  for (const member of members) {
+  for (const member of connectMembers(desired, roles, found, levels)) {
+    if (member === alone) continue;
     if (found.memberships.some((one) => one.role === roles.connect && one.member === member && one.inherit))
       continue;
     const change: Change = {
@@ -93,6 +106,22 @@ function planConnect(context: PlanContext): void {
     const grant = sql`GRANT ${identifier(roles.connect)} TO ${identifier(member)}${options}`;
     grantOrNote(context, connect?.administrable ?? true, grant, change);
   }
+}
+
+/** Who connects by the connect role. A member of owner inherits nothing of it, so he can't connect by that. */
+export function connectMembers(
+  { owner }: DesiredSchema,
+  roles: SchemaRoles,
+  found: InspectedSchema,
+  levels: readonly SchemaLevel[],
+): Set<string> {
+  const direct = (['owner', 'reader'] as const).filter((level) => levels.includes(level));
+  return new Set([
+    ...found.database.connectingRoles,
+    ...direct.map((level) => roles[level]),
+    roles.monitor,
+    ...(owner === undefined ? [] : [owner]),
+  ]);
 }
 
 function grantOrNote(

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { actingAdmin, roleName, writersRole } from '../names.ts';
+import { actingAdmin, adminRole, roleName, writersRole } from '../names.ts';
 import { type Sql, sql } from '../sql.ts';
 import { type DesiredSchema, type InspectedSchema, predefined, type SchemaRoles } from './model.ts';
 
@@ -24,11 +24,13 @@ export function readInspection(result: pg.QueryResult): InspectedSchema {
  * The catalog query: all that a plan needs in one round trip, as the acting admin sees it.
  *
  * Groups objects by what they have in common, so that ten thousand tables in order are one row. What belongs to an
- * extension is the extension's. Membership options exist from PostgreSQL 16 on; before, INHERIT was the member's own.
+ * extension is the extension's, and the constructors of a range type are the server's. Membership options exist from
+ * PostgreSQL 16 on; before, INHERIT was the member's own.
  */
 export function inspection({ schema, owner, lockDatabase }: DesiredSchema, roles: SchemaRoles): Sql {
   const { acting, ...made } = roles;
   const managed = Object.values(made);
+  const others = [acting, owner ?? acting];
   const joined = [roles.owner, roles.reader, roles.connect, ...Object.values(predefined)];
   return sql`
 WITH settings AS (
@@ -37,19 +39,20 @@ WITH settings AS (
   SELECT oid, nspname, nspowner, nspacl FROM pg_catalog.pg_namespace WHERE nspname = ${schema}
 ), managed AS (
   SELECT r.*,
-         pg_has_role(current_user, r.oid, 'USAGE') AS usable,
+         pg_has_role(current_user, r.oid, 'USAGE')
+           AND CASE WHEN version < 160000 THEN true ELSE pg_has_role(current_user, r.oid, 'SET') END AS usable,
          pg_has_role(current_user, r.oid, 'MEMBER WITH ADMIN OPTION') OR version < 160000 AS administrable
     FROM pg_catalog.pg_roles r, settings
    WHERE r.rolname IN (${managed})
 ), granted AS (
   SELECT g.rolname AS role, m.rolname AS member,
          coalesce((to_jsonb(a) ->> 'inherit_option')::boolean, m.rolinherit) AS inherit,
-         coalesce((to_jsonb(a) ->> 'set_option')::boolean, true) AS set
+         coalesce((to_jsonb(a) ->> 'set_option')::boolean, true) AS set, pg_get_userbyid(a.grantor) AS grantor
     FROM pg_catalog.pg_auth_members a
     JOIN pg_catalog.pg_roles g ON g.oid = a.roleid
     JOIN pg_catalog.pg_roles m ON m.oid = a.member
    WHERE g.rolname IN (${joined})
-     AND m.rolname IN (${[...managed, acting, owner ?? acting]})
+     AND m.rolname IN (${[...managed, ...others]})
 ), object AS (
   SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS class,
          format('%I.%I', n.nspname, c.relname) AS name, c.relowner AS owner, c.relacl AS acl,
@@ -61,7 +64,8 @@ WITH settings AS (
     FROM namespace n
     JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
    UNION ALL
-  SELECT 'ROUTINE', format('%I.%I(%s)', n.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
+  SELECT 'ROUTINE', format('%I.%I(%s)', n.nspname, p.proname, CASE p.prokind
+           WHEN 'a' THEN oidvectortypes(p.proargtypes) ELSE pg_get_function_identity_arguments(p.oid) END),
          p.proowner, p.proacl, false, 'pg_catalog.pg_proc'::regclass, p.oid
     FROM namespace n
     JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid
@@ -71,18 +75,36 @@ WITH settings AS (
     JOIN pg_catalog.pg_type t ON t.typnamespace = n.oid
     LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
    WHERE t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c'
-), own AS (
-  SELECT o.class, o.name, o.owner, o.follows_table, coalesce((
-           SELECT jsonb_agg(jsonb_build_object(
-                    'grantee', g.rolname, 'privilege', a.privilege_type, 'byOwner', a.grantor = o.owner
-                  ) ORDER BY g.rolname, a.privilege_type, a.grantor)
-             FROM aclexplode(o.acl) a
-             JOIN managed g ON g.oid = a.grantee AND g.oid <> o.owner
-         ), '[]') AS privileges
+), listed AS (
+  SELECT 'pg_catalog.pg_namespace'::regclass AS catalog, oid, nspowner AS owner, nspacl AS acl, false AS columns
+    FROM namespace
+   UNION ALL
+  SELECT catalog, oid, owner, acl, false FROM object WHERE acl IS NOT NULL
+   UNION ALL
+  SELECT o.catalog, o.oid, o.owner, c.attacl, true
     FROM object o
+    JOIN pg_catalog.pg_attribute c ON c.attrelid = o.oid AND c.attacl IS NOT NULL
+   WHERE o.class = 'TABLE'
+), held AS (
+  SELECT l.catalog, l.oid, jsonb_agg(DISTINCT jsonb_build_object(
+           'grantee', g.rolname, 'privilege', a.privilege_type, 'grantable', a.is_grantable, 'columns', l.columns,
+           'grantor', CASE WHEN a.grantor <> l.owner AND a.grantor IS DISTINCT FROM o.oid
+                           THEN pg_get_userbyid(a.grantor) END,
+           'passedOn', EXISTS (
+             SELECT FROM aclexplode(l.acl) d
+              WHERE d.grantor = a.grantee AND d.privilege_type = a.privilege_type))) AS privileges
+    FROM listed l
+   CROSS JOIN aclexplode(l.acl) a
+    JOIN managed g ON g.oid = a.grantee AND g.oid <> l.owner
+    LEFT JOIN managed o ON o.rolname = ${roles.owner}
+   GROUP BY l.catalog, l.oid
+), own AS (
+  SELECT o.class, o.name, o.owner, o.follows_table, coalesce(h.privileges, '[]') AS privileges
+    FROM object o
+    LEFT JOIN held h ON h.catalog = o.catalog AND h.oid = o.oid
    WHERE NOT EXISTS (
            SELECT FROM pg_catalog.pg_depend d
-            WHERE d.classid = o.catalog AND d.objid = o.oid AND d.deptype = 'e'
+            WHERE d.classid = o.catalog AND d.objid = o.oid AND (d.deptype = 'e' OR d.deptype = 'i' AND o.class = 'ROUTINE')
          )
 ), grouped AS (
   SELECT class, r.rolname AS owner, pg_has_role(current_user, own.owner, 'USAGE') AS usable, follows_table, privileges,
@@ -98,26 +120,41 @@ SELECT jsonb_build_object(
       'owner', r.rolname,
       'usable', pg_has_role(current_user, d.datdba, 'USAGE'),
       'canCreate', has_database_privilege(current_user, d.oid, 'CREATE'),
-      'canGrantConnect', has_database_privilege(current_user, d.oid, 'CONNECT WITH GRANT OPTION'),
+      'canGrant', (
+        SELECT coalesce(jsonb_agg(privilege), '[]')
+          FROM unnest(ARRAY['CONNECT', 'TEMPORARY']) privilege
+         WHERE has_database_privilege(current_user, d.oid, privilege || ' WITH GRANT OPTION')),
       'publicPrivileges', coalesce((
-        SELECT jsonb_agg(a.privilege_type)
+        SELECT jsonb_agg(jsonb_build_object(
+                 'privilege', a.privilege_type,
+                 'grantor', CASE WHEN a.grantor <> d.datdba THEN pg_get_userbyid(a.grantor) END))
           FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) a
          WHERE a.grantee = 0), '[]'),
       'privileges', coalesce((
         SELECT jsonb_agg(jsonb_build_object('grantee', g.rolname, 'privilege', a.privilege_type))
           FROM aclexplode(d.datacl) a
           JOIN pg_catalog.pg_roles g ON g.oid = a.grantee
-         WHERE g.rolname IN (${[roles.connect, writersRole]})), '[]'),
+         WHERE g.rolname IN (${[roles.connect, writersRole, owner ?? writersRole]})), '[]'),
       'publicCanCreateInPublic', EXISTS (
         SELECT FROM pg_catalog.pg_namespace n, aclexplode(n.nspacl) a
          WHERE n.nspname = 'public' AND a.grantee = 0 AND a.privilege_type = 'CREATE'),
+      'publicUsable', coalesce((
+        SELECT pg_has_role(current_user, nspowner, 'USAGE')
+          FROM pg_catalog.pg_namespace WHERE nspname = 'public'), false),
       'connectingRoles', coalesce((
-        SELECT jsonb_agg(m.rolname ORDER BY m.rolname)
-          FROM pg_catalog.pg_shdescription s
-          JOIN pg_catalog.pg_roles m ON m.oid = s.objoid
-         WHERE ${lockDatabase} AND s.classoid = 'pg_catalog.pg_authid'::regclass
-           AND starts_with(s.description, '{"managedBy":"drover","database":' || to_json(d.datname)::text || ',')
-           AND s.description ~ '"level":"(owner|reader)"'
+        SELECT jsonb_agg(DISTINCT m.rolname)
+          FROM (
+            SELECT objoid AS oid, description ~ '"level":"owner"' AS owns
+              FROM pg_catalog.pg_shdescription
+             WHERE classoid = 'pg_catalog.pg_authid'::regclass
+               AND starts_with(description, '{"managedBy":"drover","database":' || to_json(d.datname)::text || ',')
+               AND description ~ '"level":"(owner|reader)"'
+             UNION ALL
+            SELECT oid, true FROM managed WHERE rolname = ${roles.owner}
+          ) s
+          LEFT JOIN pg_catalog.pg_auth_members p ON p.roleid = s.oid AND s.owns
+          JOIN pg_catalog.pg_roles m ON m.oid IN (s.oid, p.member)
+         WHERE (${lockDatabase} OR r.rolname = ${adminRole}) AND NOT m.rolsuper AND m.rolname !~ '^drover_admin'
            AND NOT EXISTS (
              SELECT FROM pg_catalog.pg_auth_members a
                JOIN managed c ON c.oid = a.roleid AND c.rolname = ${roles.connect}
@@ -133,10 +170,18 @@ SELECT jsonb_build_object(
       'usable', pg_has_role(current_user, n.nspowner, 'USAGE'),
       'comment', obj_description(n.oid, 'pg_namespace'),
       'privileges', coalesce((
-        SELECT jsonb_agg(jsonb_build_object(
-                 'grantee', g.rolname, 'privilege', a.privilege_type, 'byOwner', a.grantor = n.nspowner))
-          FROM aclexplode(n.nspacl) a
-          JOIN managed g ON g.oid = a.grantee AND g.oid <> n.nspowner), '[]')
+        SELECT privileges FROM held WHERE catalog = 'pg_catalog.pg_namespace'::regclass), '[]'),
+      'ownerLacks', (
+        SELECT coalesce(jsonb_agg(privilege), '[]')
+          FROM unnest(ARRAY['USAGE', 'CREATE']) privilege
+         WHERE NOT EXISTS (
+           SELECT FROM aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a
+             LEFT JOIN managed o ON o.rolname = ${roles.owner}
+            WHERE a.privilege_type = privilege AND a.grantee IN (n.nspowner, o.oid))),
+      'adminLacks', (
+        SELECT coalesce(jsonb_agg(privilege), '[]')
+          FROM unnest(ARRAY['USAGE', 'CREATE']) privilege
+         WHERE NOT has_schema_privilege(${adminRole}, n.oid, privilege))
     )
       FROM namespace n
       JOIN pg_catalog.pg_roles r ON r.oid = n.nspowner
@@ -148,18 +193,24 @@ SELECT jsonb_build_object(
   'roles', coalesce((
     SELECT jsonb_agg(jsonb_build_object(
              'name', rolname, 'comment', shobj_description(oid, 'pg_authid'), 'login', rolcanlogin,
-             'superuser', rolsuper, 'inherit', rolinherit, 'createRole', rolcreaterole,
+             'privileged', rolsuper OR rolreplication OR rolbypassrls, 'inherit', rolinherit, 'createRole', rolcreaterole,
              'createDatabase', rolcreatedb, 'usable', usable, 'administrable', administrable))
       FROM managed), '[]'),
   'principal', (
     SELECT jsonb_build_object(
       'login', rolcanlogin,
       'superuser', rolsuper,
+      'inherit', rolinherit,
       'system', rolname ~ '^(pg_|cloudsql|drover_admin|drover_writers)')
       FROM pg_catalog.pg_roles
      WHERE rolname = ${owner ?? null}
   ),
   'memberships', coalesce((SELECT jsonb_agg(to_jsonb(granted)) FROM granted), '[]'),
+  'within', coalesce((
+    SELECT jsonb_agg(jsonb_build_object('role', g.rolname, 'member', m.rolname))
+      FROM managed m
+      JOIN pg_catalog.pg_roles g ON g.oid <> m.oid AND pg_has_role(m.oid, g.oid, 'MEMBER')
+     WHERE g.rolname IN (${[...managed, ...others]})), '[]'),
   'grantable', coalesce((
     SELECT jsonb_agg(rolname)
       FROM pg_catalog.pg_roles
@@ -175,7 +226,8 @@ SELECT jsonb_build_object(
              'scope', CASE d.defaclnamespace WHEN 0 THEN 'global' ELSE 'schema' END,
              'class', CASE d.defaclobjtype WHEN 'r' THEN 'TABLE' WHEN 'S' THEN 'SEQUENCE' ELSE 'ROUTINE' END,
              'grantee', coalesce(g.rolname, 'PUBLIC'),
-             'privilege', a.privilege_type))
+             'privilege', a.privilege_type,
+             'grantable', a.is_grantable))
       FROM pg_catalog.pg_default_acl d
       JOIN managed o ON o.oid = d.defaclrole AND o.rolname = ${roles.owner}
      CROSS JOIN aclexplode(d.defaclacl) a

@@ -53,11 +53,12 @@ export interface InspectedRole {
   readonly name: string;
   readonly comment: string | null;
   readonly login: boolean;
-  readonly superuser: boolean;
+  /** Has what only a superuser can take away: SUPERUSER, REPLICATION or BYPASSRLS. */
+  readonly privileged: boolean;
   readonly inherit: boolean;
   readonly createRole: boolean;
   readonly createDatabase: boolean;
-  /** The acting admin has its privileges. */
+  /** The acting admin has its privileges, and may make things its own. */
   readonly usable: boolean;
   /** The acting admin may grant, alter and comment on it. */
   readonly administrable: boolean;
@@ -68,14 +69,21 @@ export interface InspectedMembership {
   readonly member: string;
   readonly inherit: boolean;
   readonly set: boolean;
+  readonly grantor: string;
 }
 
 /** A privilege that one of the managed roles has. */
 export interface InspectedPrivilege {
   readonly grantee: string;
   readonly privilege: string;
-  /** Granted by the object's owner, so that acting as the owner can revoke it. */
-  readonly byOwner: boolean;
+  /** Who alone can revoke it; null for the owner of the object, as whom we act. */
+  readonly grantor: string | null;
+  /** With the option to pass it on. */
+  readonly grantable: boolean;
+  /** Passed on: others would lose it, too. */
+  readonly passedOn: boolean;
+  /** On single columns only. */
+  readonly columns: boolean;
 }
 
 /** Objects of one class that have the same owner and the same privileges. */
@@ -97,6 +105,8 @@ export interface DefaultPrivilege {
   /** `PUBLIC` for everybody. */
   readonly grantee: string;
   readonly privilege: string;
+  /** With the option to pass it on. */
+  readonly grantable: boolean;
 }
 
 /** Everything about a schema that decides what is to be done, as one catalog query found it. */
@@ -108,12 +118,16 @@ export interface InspectedSchema {
     /** The acting admin has the owner's privileges. */
     readonly usable: boolean;
     readonly canCreate: boolean;
-    readonly canGrantConnect: boolean;
-    readonly publicPrivileges: readonly string[];
-    /** Of the connect role and of `drover_writers`. */
+    /** Of CONNECT and TEMPORARY. */
+    readonly canGrant: readonly string[];
+    /** With the grantor, who alone can revoke it; null for the database's owner. */
+    readonly publicPrivileges: readonly { readonly privilege: string; readonly grantor: string | null }[];
+    /** Of the connect role, of `drover_writers` and of the principal. */
     readonly privileges: readonly { readonly grantee: string; readonly privilege: string }[];
     readonly publicCanCreateInPublic: boolean;
-    /** Owners and readers of all the database's schemas, if PUBLIC is to lose its rights. */
+    /** The acting admin has the privileges of the owner of the schema `public`. */
+    readonly publicUsable: boolean;
+    /** Owners, readers and those who act as owner, of all the database's schemas, if PUBLIC is to lose its rights. */
     readonly connectingRoles: readonly string[];
   };
   readonly schema: {
@@ -121,6 +135,10 @@ export interface InspectedSchema {
     readonly usable: boolean;
     readonly comment: string | null;
     readonly privileges: readonly InspectedPrivilege[];
+    /** What the owner took from himself, of USAGE and CREATE. */
+    readonly ownerLacks: readonly string[];
+    /** What `drover_admin` lacks to be handed objects, of USAGE and CREATE. */
+    readonly adminLacks: readonly string[];
   } | null;
   /** Other schemas whose name differs in case only. */
   readonly similar: readonly string[];
@@ -129,8 +147,11 @@ export interface InspectedSchema {
     readonly login: boolean;
     readonly superuser: boolean;
     readonly system: boolean;
+    readonly inherit: boolean;
   } | null;
   readonly memberships: readonly InspectedMembership[];
+  /** Which of the managed roles are, by whatever way, members of which others: these can't become theirs. */
+  readonly within: readonly { readonly role: string; readonly member: string }[];
   /** Predefined roles that the acting admin may pass on. */
   readonly grantable: readonly string[];
   readonly objects: readonly ObjectGroup[];

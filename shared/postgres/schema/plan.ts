@@ -1,8 +1,9 @@
 import type { Change, Note } from '../../operation/outcome.ts';
 import { formatMarker, parseMarker } from '../marker.ts';
-import { adminRole, type SchemaLevel, schemaLevels } from '../names.ts';
+import { adminRole, type SchemaLevel } from '../names.ts';
 import { identifier, type Sql, sql } from '../sql.ts';
 import { isClosed, planDatabase } from './database.ts';
+import { wantedLevels } from './levels.ts';
 import {
   type DesiredSchema,
   type InspectedMembership,
@@ -10,8 +11,9 @@ import {
   predefined,
   type SchemaRoles,
 } from './model.ts';
+import { planOwnership } from './ownership.ts';
 import { planPrivileges } from './privileges.ts';
-import { isOurs, refuse, transfer, transferable } from './refusals.ts';
+import { isOurs, refuse } from './refusals.ts';
 
 /** One statement, and what it changes in people's words; a statement that only keeps our own books has none. */
 export interface Step {
@@ -80,15 +82,6 @@ export function foundEpoch(roles: SchemaRoles, found: InspectedSchema): number |
   return parseMarker(owner?.comment ?? null)?.epoch;
 }
 
-/** Asked for, or there already: a level is never taken away. A writer and an analyst are readers, too. */
-function wantedLevels(desired: DesiredSchema, roles: SchemaRoles, found: InspectedSchema): SchemaLevel[] {
-  const exists = (level: SchemaLevel) => found.roles.some(({ name }) => name === roles[level]);
-  const wanted = (level: SchemaLevel) => level === 'owner' || desired.levels.includes(level) || exists(level);
-  return schemaLevels.filter(
-    (level) => wanted(level) || (level === 'reader' && (wanted('writer') || wanted('analyst'))),
-  );
-}
-
 function planRoles(context: PlanContext): void {
   const { desired, roles, found, levels, steps } = context;
   const { database, schema } = desired;
@@ -144,55 +137,6 @@ function alterRole({ steps, notes }: PlanContext, role: { name: string; administ
   }
 }
 
-function planOwnership(context: PlanContext): void {
-  const { desired, roles, found, steps, notes } = context;
-  const { schema, comment, database } = desired;
-  const owner = identifier(roles.owner);
-  const name = `${database}.${schema}`;
-  hold(context);
-  if (found.schema === null) {
-    steps.push({
-      sql: sql`CREATE SCHEMA ${identifier(schema)} AUTHORIZATION ${owner}`,
-      change: { action: 'create', kind: 'schema', name },
-    });
-  } else if (found.schema.owner !== roles.owner) {
-    steps.push({
-      sql: sql`ALTER SCHEMA ${identifier(schema)} OWNER TO ${owner}`,
-      change: { action: 'transfer', kind: 'schema', name, detail: `from ${found.schema.owner}` },
-    });
-  }
-  for (const group of transferable(found, roles)) {
-    if (desired.adopt && group.usable) {
-      const detail = `from ${group.owner}`;
-      transfer(group, roles.owner).forEach((statement, index) => {
-        const object = group.names[index] ?? '';
-        const kind = group.class.toLowerCase();
-        steps.push({ sql: statement, change: { action: 'transfer', kind, name: object, detail } });
-      });
-    } else {
-      notes.push({
-        code: 'FOREIGN_OBJECTS',
-        message: `${group.names.length} object(s) in ${name} belong to ${group.owner}: the schema's roles have no say in them.`,
-        statements: transfer(group, roles.owner).map(({ text }) => text),
-      });
-    }
-  }
-  if (comment !== undefined && comment !== (found.schema?.comment ?? undefined)) {
-    steps.push({
-      sql: sql`COMMENT ON SCHEMA ${identifier(schema)} IS ${comment}`,
-      change: { action: 'comment', kind: 'schema', name },
-    });
-  }
-}
-
-/** The acting admin needs the owner's privileges for all that follows. */
-function hold({ roles, found, steps }: PlanContext): void {
-  const role = found.roles.find(({ name }) => name === roles.owner);
-  if (role?.usable || (role === undefined && found.serverVersion < 160000)) return;
-  const options = found.serverVersion < 160000 ? sql`` : sql` WITH INHERIT TRUE, SET TRUE`;
-  steps.push({ sql: sql`GRANT ${identifier(roles.owner)} TO ${identifier(roles.acting)}${options}` });
-}
-
 function planMemberships(context: PlanContext): void {
   const { desired, roles, found, levels, steps, notes } = context;
   const has = (role: string, member: string, fits: (membership: InspectedMembership) => boolean) =>
@@ -231,5 +175,15 @@ function planMemberships(context: PlanContext): void {
   ) {
     // Without INHERIT nothing can be created but as the owner, so nothing gets a wrong one.
     grant(roles.owner, owner, sql` WITH INHERIT FALSE, SET TRUE`);
+  }
+  for (const { role, member, inherit, grantor } of found.memberships) {
+    if (role !== roles.owner || member !== owner || !inherit || found.serverVersion < 160000) continue;
+    if (grantor === roles.acting) continue;
+    const revoke = sql`REVOKE INHERIT OPTION FOR ${identifier(role)} FROM ${identifier(member)} GRANTED BY ${identifier(grantor)}`;
+    notes.push({
+      code: 'FOREIGN_MEMBERSHIP',
+      message: `${member} inherits ${role} by a grant of ${grantor}, and so can create objects that are not the owner's. Who may act as ${grantor} can change that.`,
+      statements: [revoke.text],
+    });
   }
 }

@@ -1,7 +1,8 @@
 import { type SchemaLevel, schemaLevels } from '../names.ts';
-import { identifier, keyword, Sql, sql } from '../sql.ts';
+import { actingAs, identifier, keyword, Sql, sql } from '../sql.ts';
 import { type InspectedPrivilege, levelPrivileges, type ObjectClass, objectClasses } from './model.ts';
-import type { PlanContext } from './plan.ts';
+import type { PlanContext, Step } from './plan.ts';
+import { takesOver } from './refusals.ts';
 
 /** So many objects are named in one statement. */
 const objectsPerStatement = 100;
@@ -9,14 +10,24 @@ const objectsPerStatement = 100;
 /**
  * Privileges on the schema, on what is in it and on what will be. Only what differs is granted or revoked, and only
  * from our own roles: others' privileges are others'.
+ *
+ * As the owner himself, not as one who has his privileges: of several grantors that a session could be, PostgreSQL takes
+ * whichever has most grant options, and what one granted another can't revoke.
  */
 export function planPrivileges(context: PlanContext): void {
-  planSchemaPrivileges(context);
+  const steps: Step[] = [];
+  const asOwner = { ...context, steps };
+  planSchemaPrivileges(asOwner);
   for (const objectClass of objectClasses) {
-    planObjectPrivileges(context, objectClass);
-    planDefaultPrivileges(context, objectClass);
+    planObjectPrivileges(asOwner, objectClass);
+    planDefaultPrivileges(asOwner, objectClass);
   }
-  planRoutineDefault(context);
+  planRoutineDefault(asOwner);
+  if (steps.length === 0) return;
+  const { owner, acting } = context.roles;
+  context.steps.push({ sql: sql`SET LOCAL ROLE ${identifier(owner)}` }, ...steps, {
+    sql: sql`SET LOCAL ROLE ${identifier(acting)}`,
+  });
 }
 
 function wanted(context: PlanContext, privileges: Partial<Record<SchemaLevel, readonly string[]>>) {
@@ -39,11 +50,7 @@ function planSchemaPrivileges(context: PlanContext): void {
 function planObjectPrivileges(context: PlanContext, objectClass: ObjectClass): void {
   const { desired, roles, found } = context;
   for (const group of found.objects.filter((candidate) => candidate.class === objectClass)) {
-    const becomesOurs = desired.adopt && group.usable;
-    const follows =
-      group.followsTable &&
-      found.objects.some((table) => table.class === 'TABLE' && table.owner === roles.owner);
-    if (group.owner !== roles.owner && !becomesOurs && !follows) continue;
+    if (group.owner !== roles.owner && !takesOver(desired, found, group)) continue;
     for (let index = 0; index < group.names.length; index += objectsPerStatement) {
       const names = group.names.slice(index, index + objectsPerStatement);
       const on = sql`${keyword(objectClass)} ${names.map((name) => Sql.of(name))}`;
@@ -65,12 +72,14 @@ interface Convergence {
 }
 
 function converge(
-  { steps, notes }: PlanContext,
+  { roles, steps, notes }: PlanContext,
   { on, kind, name, role, privileges, has }: Convergence,
 ): void {
   const held = has.filter(({ grantee }) => grantee === role);
-  const missing = privileges.filter((privilege) => !held.some((one) => one.privilege === privilege));
-  const surplus = held.filter(({ privilege }) => !privileges.includes(privilege));
+  const wanted = (privilege: string) => privileges.includes(privilege);
+  const missing = privileges.filter(
+    (privilege) => !held.some((one) => one.privilege === privilege && !one.columns),
+  );
   const grantee = identifier(role);
   if (missing.length > 0) {
     steps.push({
@@ -78,50 +87,87 @@ function converge(
       change: { action: 'grant', kind, name, detail: `${missing.join(', ')} to ${role}` },
     });
   }
-  const ours = surplus.filter(({ byOwner }) => byOwner).map(({ privilege }) => privilege);
-  if (ours.length > 0) {
-    steps.push({
-      sql: sql`REVOKE ${ours.map(keyword)} ON ${on} FROM ${grantee}`,
-      change: { action: 'revoke', kind, name, detail: `${ours.join(', ')} from ${role}` },
-    });
-  }
-  const others = surplus.filter(({ byOwner }) => !byOwner).map(({ privilege }) => privilege);
-  if (others.length > 0) {
-    notes.push({
-      code: 'FOREIGN_GRANT',
-      message: `${role} has ${others.join(', ')} on ${name} by a grant of somebody else, who alone can revoke it.`,
-      statements: [sql`REVOKE ${others.map(keyword)} ON ${on} FROM ${grantee}`.text],
-    });
+
+  const surplus = held.filter(({ privilege, grantable }) => !wanted(privilege) || grantable);
+  const grantors = new Set(surplus.map(({ grantor }) => grantor));
+  for (const grantor of [...grantors].sort()) {
+    const granted = surplus.filter((one) => one.grantor === grantor);
+    const passedOn = (privilege: string) =>
+      granted.some((one) => one.privilege === privilege && one.passedOn);
+    for (const what of ['', 'GRANT OPTION FOR '] as const) {
+      const all = unique(granted.map(({ privilege }) => privilege)).filter(
+        (privilege) => wanted(privilege) === (what !== ''),
+      );
+      const revoke = (some: readonly string[]) =>
+        sql`REVOKE ${Sql.of(what)}${some.map(keyword)} ON ${on} FROM ${grantee}`;
+      const ours = grantor === null ? all.filter((privilege) => !passedOn(privilege)) : [];
+      const others = all.filter((privilege) => !ours.includes(privilege));
+      if (ours.length > 0) {
+        const detail = `${what}${ours.join(', ')} from ${role}`;
+        steps.push({ sql: revoke(ours), change: { action: 'revoke', kind, name, detail } });
+      }
+      if (others.length === 0) continue;
+      const rights = `${what}${others.join(', ')}`;
+      notes.push(
+        grantor === null
+          ? {
+              code: 'GRANT_PASSED_ON',
+              message: `${role} has ${rights} on ${name} and granted it to others, who would lose it too. Who may act as ${roles.owner} can revoke all of it.`,
+              statements: actingAs(roles.owner, [sql`${revoke(others)} CASCADE`]),
+            }
+          : {
+              code: 'FOREIGN_GRANT',
+              message: `${role} has ${rights} on ${name} by a grant of ${grantor}. Who may act as ${grantor} can revoke it.`,
+              statements: actingAs(grantor, [sql`${revoke(others)} CASCADE`]),
+            },
+      );
+    }
   }
 }
 
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)];
+}
+
+/** What members of the levels may do with objects that are yet to be made. In the whole database nothing is set for them. */
 function planDefaultPrivileges(context: PlanContext, objectClass: ObjectClass): void {
   const { desired, roles, found, steps } = context;
   const { database, schema } = desired;
-  const forOwner = sql`ALTER DEFAULT PRIVILEGES FOR ROLE ${identifier(roles.owner)} IN SCHEMA ${identifier(schema)}`;
   const objects = keyword(`${objectClass}S`);
-  const name = `${database}.${schema}`;
+  const what = objects.text.toLowerCase();
   const kind = 'default privileges';
-  for (const { role, privileges } of wanted(context, levelPrivileges[objectClass])) {
-    const held = found.defaultPrivileges
-      .filter((one) => one.scope === 'schema' && one.class === objectClass && one.grantee === role)
-      .map(({ privilege }) => privilege);
-    const missing = privileges.filter((privilege) => !held.includes(privilege));
-    const surplus = held.filter((privilege) => !privileges.includes(privilege));
-    const grantee = identifier(role);
-    if (missing.length > 0) {
-      const detail = `${missing.join(', ')} on new ${objects.text.toLowerCase()} to ${role}`;
-      steps.push({
-        sql: sql`${forOwner} GRANT ${missing.map(keyword)} ON ${objects} TO ${grantee}`,
-        change: { action: 'grant', kind, name, detail },
-      });
-    }
-    if (surplus.length > 0) {
-      const detail = `${surplus.join(', ')} on new ${objects.text.toLowerCase()} from ${role}`;
-      steps.push({
-        sql: sql`${forOwner} REVOKE ${surplus.map(keyword)} ON ${objects} FROM ${grantee}`,
-        change: { action: 'revoke', kind, name, detail },
-      });
+  for (const scope of ['global', 'schema'] as const) {
+    const place = scope === 'schema' ? sql` IN SCHEMA ${identifier(schema)}` : sql``;
+    const alter = sql`ALTER DEFAULT PRIVILEGES FOR ROLE ${identifier(roles.owner)}${place}`;
+    const name = scope === 'schema' ? `${database}.${schema}` : database;
+    for (const { role, privileges } of wanted(context, levelPrivileges[objectClass])) {
+      const expected = scope === 'schema' ? privileges : [];
+      const held = found.defaultPrivileges.filter(
+        (one) => one.scope === scope && one.class === objectClass && one.grantee === role,
+      );
+      const missing = expected.filter((privilege) => !held.some((one) => one.privilege === privilege));
+      const surplus = held.filter(({ privilege }) => !expected.includes(privilege));
+      const passable = held.filter((one) => one.grantable && !surplus.includes(one));
+      const grantee = identifier(role);
+      const list = (some: readonly { readonly privilege: string }[]) =>
+        some.map(({ privilege }) => privilege);
+      if (missing.length > 0) {
+        steps.push({
+          sql: sql`${alter} GRANT ${missing.map(keyword)} ON ${objects} TO ${grantee}`,
+          change: { action: 'grant', kind, name, detail: `${missing.join(', ')} on new ${what} to ${role}` },
+        });
+      }
+      for (const { option, some } of [
+        { option: '', some: list(surplus) },
+        { option: 'GRANT OPTION FOR ', some: list(passable) },
+      ]) {
+        if (some.length === 0) continue;
+        const detail = `${option}${some.join(', ')} on new ${what} from ${role}`;
+        steps.push({
+          sql: sql`${alter} REVOKE ${Sql.of(option)}${some.map(keyword)} ON ${objects} FROM ${grantee}`,
+          change: { action: 'revoke', kind, name, detail },
+        });
+      }
     }
   }
 }

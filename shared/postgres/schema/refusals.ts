@@ -2,7 +2,8 @@ import { OperationError } from '../../operation/errors.ts';
 import { parseMarker } from '../marker.ts';
 import { adminRole, writersRole } from '../names.ts';
 import { identifier, keyword, Sql, sql } from '../sql.ts';
-import { publicRights } from './database.ts';
+import { connectMembers, isClosed, publicRights } from './database.ts';
+import { wantedLevels } from './levels.ts';
 import type { DesiredSchema, InspectedRole, InspectedSchema, ObjectGroup, SchemaRoles } from './model.ts';
 
 /** Whether the role's marker says that it is this one. Its name alone says nothing. */
@@ -29,8 +30,9 @@ export function refuse(
   return (
     refuseRoles(desired, roles, found) ??
     refuseSchema(desired, roles, found) ??
-    refusePrincipal(desired, found) ??
-    refuseLock(desired, found)
+    refusePrincipal(desired, roles, found) ??
+    refuseLock(desired, found) ??
+    refuseCycle(desired, roles, found)
   );
 }
 
@@ -40,10 +42,10 @@ function refuseRoles(
   found: InspectedSchema,
 ): OperationError | undefined {
   for (const role of found.roles) {
-    const { name, superuser, administrable } = role;
-    if (isOurs(role, desired, roles)) continue;
+    const { name, privileged, administrable } = role;
+    const ours = isOurs(role, desired, roles);
     const marker = parseMarker(role.comment);
-    if (marker) {
+    if (marker && !ours) {
       const owner = marker.schema === undefined ? marker.database : `${marker.database}.${marker.schema}`;
       return new OperationError(
         'ROLE_NOT_MANAGED',
@@ -53,16 +55,17 @@ function refuseRoles(
         },
       );
     }
-    if (!desired.adopt || superuser) {
+    if (privileged || !(ours || desired.adopt)) {
       return new OperationError(
         'ROLE_NOT_MANAGED',
-        superuser
-          ? `The role ${name} is a superuser and can't become one of Drover's.`
+        privileged
+          ? `The role ${name} has SUPERUSER, REPLICATION or BYPASSRLS, and can't be one of Drover's.`
           : `A role ${name} exists that Drover did not make. Rename it, or take it over with "adopt": true.`,
         { details: { role: name } },
       );
     }
-    if (!administrable) {
+    const ofDatabase = name === roles.monitor || name === roles.connect;
+    if (!administrable && !(ours && ofDatabase)) {
       const grant = sql`GRANT ${identifier(name)} TO ${identifier(roles.acting)} WITH ADMIN OPTION`;
       return needsAdmin('ADOPTION_NEEDS_ADMIN', `Drover may not change the role ${name}.`, [grant]);
     }
@@ -76,7 +79,6 @@ function refuseSchema(
   found: InspectedSchema,
 ): OperationError | undefined {
   const { database, schema, adopt } = desired;
-  const ownerRole = found.roles.find(({ name }) => name === roles.owner);
   const [similar] = found.similar;
   if (found.schema === null && similar !== undefined) {
     return new OperationError(
@@ -94,9 +96,7 @@ function refuseSchema(
       [grant],
     );
   }
-  if (found.schema === null) return undefined;
-  const managed = !changesOwner && ownerRole !== undefined && isOurs(ownerRole, desired, roles);
-  if (managed) return undefined;
+  if (found.schema === null || !changesOwner) return undefined;
   if (!adopt) {
     return new OperationError(
       'SCHEMA_NOT_MANAGED',
@@ -105,20 +105,17 @@ function refuseSchema(
       { details: { owner: found.schema.owner } },
     );
   }
-  const foreign = transferable(found, roles).filter(({ usable }) => !usable);
+  const foreign = transferable(found, roles).filter((group) => !takesOver(desired, found, group));
   if (found.schema.usable && foreign.length === 0) return undefined;
-  const owners = new Set([
-    ...(found.schema.usable ? [] : [found.schema.owner]),
-    ...foreign.map(({ owner }) => owner),
-  ]);
+  // To be handed an object, a role has to be able to create in its schema.
+  const handOver = found.schema.usable && found.schema.adminLacks.length === 0;
+  const owners = new Set([...(handOver ? [] : [found.schema.owner]), ...foreign.map(({ owner }) => owner)]);
   return needsAdmin(
     'ADOPTION_NEEDS_OWNER',
     `Drover may not take over what ${[...owners].join(', ')} own(s) in the schema ${schema}. ` +
       `Whoever is a member of them and of ${adminRole} can hand it over.`,
     [
-      ...(found.schema.usable
-        ? []
-        : [sql`ALTER SCHEMA ${identifier(schema)} OWNER TO ${identifier(adminRole)}`]),
+      ...(handOver ? [] : [sql`ALTER SCHEMA ${identifier(schema)} OWNER TO ${identifier(adminRole)}`]),
       ...foreign.flatMap((group) => transfer(group, adminRole)),
     ],
   );
@@ -127,6 +124,17 @@ function refuseSchema(
 /** Objects that are not the owner role's, but should be. */
 export function transferable(found: InspectedSchema, roles: SchemaRoles): ObjectGroup[] {
   return found.objects.filter(({ owner, followsTable }) => owner !== roles.owner && !followsTable);
+}
+
+/** Whether objects become the owner role's: adopted, or handed to `drover_admin` by somebody for that. */
+export function takesOver({ adopt }: DesiredSchema, found: InspectedSchema, group: ObjectGroup): boolean {
+  const { usable, owner } = group;
+  return adopt ? usable || isManaged(found, owner) : usable && owner === adminRole;
+}
+
+/** Whether it is a role of this schema, so that the acting admin can have its privileges if it has to. */
+export function isManaged(found: InspectedSchema, owner: string): boolean {
+  return found.roles.some(({ name, administrable }) => name === owner && administrable);
 }
 
 /** The statements that make a role the owner of objects. */
@@ -138,6 +146,7 @@ export function transfer(group: ObjectGroup, owner: string): Sql[] {
 
 function refusePrincipal(
   { owner }: DesiredSchema,
+  roles: SchemaRoles,
   { principal }: InspectedSchema,
 ): OperationError | undefined {
   if (owner === undefined) return undefined;
@@ -150,8 +159,9 @@ function refusePrincipal(
       },
     );
   }
-  if (principal.login && !principal.superuser && !principal.system) return undefined;
-  const why = principal.superuser ? 'a superuser' : principal.system ? 'a role of the system' : 'not a login';
+  const system = principal.system || Object.values(roles).includes(owner);
+  if (principal.login && !principal.superuser && !system) return undefined;
+  const why = principal.superuser ? 'a superuser' : system ? 'a role of the system' : 'not a login';
   return new OperationError(
     'PRINCIPAL_NOT_ALLOWED',
     `${owner} is ${why} and can't act as a schema's owner.`,
@@ -165,19 +175,51 @@ function refuseLock(
   { database, lockDatabase }: DesiredSchema,
   found: InspectedSchema,
 ): OperationError | undefined {
-  const { usable, canGrantConnect } = found.database;
-  if (!lockDatabase || usable || (publicRights(found.database).length === 0 && canGrantConnect))
-    return undefined;
+  const { usable, canGrant, publicCanCreateInPublic, publicUsable } = found.database;
+  const rights = usable || (publicRights(found.database).length === 0 && canGrant.length === 2);
+  const createInPublic = publicCanCreateInPublic && !publicUsable;
+  if (!lockDatabase || (rights && !createInPublic)) return undefined;
   const name = identifier(database);
   return needsAdmin(
     'CANNOT_LOCK_DATABASE',
     `Drover may not take the rights of PUBLIC in the database ${database} away.`,
     [
-      sql`GRANT CONNECT, TEMPORARY ON DATABASE ${name} TO ${identifier(adminRole)} WITH GRANT OPTION`,
-      sql`GRANT CONNECT ON DATABASE ${name} TO ${identifier(writersRole)}`,
-      sql`REVOKE CONNECT, TEMPORARY ON DATABASE ${name} FROM PUBLIC`,
+      ...(rights
+        ? []
+        : [
+            sql`GRANT CONNECT, TEMPORARY ON DATABASE ${name} TO ${identifier(adminRole)} WITH GRANT OPTION`,
+            sql`GRANT CONNECT ON DATABASE ${name} TO ${identifier(writersRole)}`,
+            sql`REVOKE CONNECT, TEMPORARY ON DATABASE ${name} FROM PUBLIC`,
+          ]),
+      ...(createInPublic ? [sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`] : []),
     ],
   );
+}
+
+/** Roles that somebody made members of each other the wrong way round. */
+function refuseCycle(
+  desired: DesiredSchema,
+  roles: SchemaRoles,
+  found: InspectedSchema,
+): OperationError | undefined {
+  const levels = wantedLevels(desired, roles, found);
+  const connecting = isClosed(desired, found) ? connectMembers(desired, roles, found, levels) : [];
+  const memberships = [
+    { role: roles.reader, member: roles.writer },
+    { role: roles.reader, member: roles.analyst },
+    { role: roles.owner, member: roles.acting },
+    ...(desired.owner === undefined ? [] : [{ role: roles.owner, member: desired.owner }]),
+    ...[...connecting].map((member) => ({ role: roles.connect, member })),
+  ];
+  for (const { role, member } of memberships) {
+    if (!found.within.some((one) => one.member === role && one.role === member)) continue;
+    return needsAdmin(
+      'MEMBERSHIP_CYCLE',
+      `${member} should be a member of ${role}, which is a member of ${member}, directly or through others.`,
+      [sql`REVOKE ${identifier(member)} FROM ${identifier(role)}`],
+    );
+  }
+  return undefined;
 }
 
 function needsAdmin(code: string, what: string, statements: readonly Sql[]): OperationError {
