@@ -15,7 +15,8 @@ const pageSize = 200;
 
 export interface Selection {
   readonly function?: string | undefined;
-  readonly state?: string | undefined;
+  /** All of them where undefined. */
+  readonly states?: readonly string[] | undefined;
 }
 
 /**
@@ -49,17 +50,20 @@ export async function listOperations(
 function newestFirst(db: Firestore, selection: Selection): Query {
   let query: Query = db.collection(operationsCollection);
   if (selection.function !== undefined) query = query.where('function', '==', selection.function);
-  if (selection.state !== undefined) query = query.where('state', '==', selection.state);
+  if (selection.states !== undefined) query = query.where('state', 'in', selection.states);
   return query.orderBy('createdAt', 'desc').select(...listedFields);
 }
 
-/** What failed for good and whose message was kept, the newest operation first. */
+/**
+ * What failed for good and whose message was kept, and what was reopened since but hasn't run yet, so that a replay that
+ * was cut short is seen. The newest operation first.
+ */
 export async function listDeadLetters(
   { function: name, code }: { function?: string | undefined; code?: string | undefined },
   limit = Number.POSITIVE_INFINITY,
 ): Promise<Found[]> {
   return listOperations(
-    { function: name, state: 'failed' },
+    { function: name, states: ['failed', 'pending'] },
     limit,
     ({ payload, error }) => Boolean(payload) && (code === undefined || error?.code === code),
   );

@@ -56,7 +56,9 @@ async function list(
   limit: number,
   json: boolean,
 ): Promise<ExitCode> {
-  const found = await listOperations(selection, limit);
+  const { function: name, state } = selection;
+  const states = state === undefined ? undefined : [state];
+  const found = await listOperations({ function: name, states }, limit);
   if (json) print(recordsJson(found));
   else if (found.length === 0) notice('There are no such operations.');
   else print(...operationsTable(found));

@@ -8,6 +8,7 @@ import { closePubSub } from '../shared/gcp/pubsub.ts';
 import { drain } from '../shared/operation/running.ts';
 import { closePools } from '../shared/postgres/process-pools.ts';
 import { createLogger, type Logger } from '../shared/telemetry/log.ts';
+import { limitBytesInFlight } from './admission.ts';
 
 /**
  * Serves a function under the Functions Framework.
@@ -19,6 +20,7 @@ export async function serve(name: string, handler: (event: unknown) => Promise<v
   const log = createLogger({ function: name });
   cloudEvent(name, handler);
   const server = getTestServer(name);
+  limitBytesInFlight(server);
   server.listen(config().PORT);
   await once(server, 'listening');
   log.log('INFO', 'serving', { address: server.address() });

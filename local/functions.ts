@@ -28,6 +28,8 @@ export interface FunctionOptions {
   readonly entry?: string | undefined;
 }
 
+const restartPauseMs = 1000;
+
 const sources = path.resolve(import.meta.dirname, '..', 'functions', 'index.ts');
 
 /** Starts a function as a process of its own, under the Functions Framework, and waits until it serves. */
@@ -61,18 +63,21 @@ export async function startFunction({
     }
     child.once('exit', (code, signal) => {
       reject(new Error(`${name} ended with ${signal ?? code} before it served:\n${said.join('\n')}`));
-      if (!stopped) {
-        start().then(
-          () => {
-            const { resolve: done } = next;
-            next = Promise.withResolvers<void>();
-            done();
-          },
-          (error: unknown) => options.onLog?.(String(error)),
-        );
-      }
     });
     await serving;
+    child.once('exit', () => void startAgain());
+  };
+  /** One that can't start any more is tried again at leisure. */
+  const startAgain = async (): Promise<void> => {
+    if (stopped) return;
+    try {
+      await start();
+      next.resolve();
+      next = Promise.withResolvers<void>();
+    } catch (error) {
+      options.onLog?.(String(error));
+      setTimeout(() => void startAgain(), restartPauseMs).unref();
+    }
   };
   const kill = () => child.kill('SIGKILL');
   process.once('exit', kill);

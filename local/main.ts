@@ -21,6 +21,7 @@ async function main(): Promise<number> {
   if (options === undefined) return 2;
   const startedAt = Date.now();
   const logs = openLogs();
+  const interrupted = onInterrupt();
   const stack = await startStack({
     ports: options.ports,
     databases: tourDatabases,
@@ -28,15 +29,11 @@ async function main(): Promise<number> {
     minimumBackoffSeconds: 1,
     onLog: (name, line) => logs(name).write(`${line}\n`),
   });
-  const interrupted = new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
-  });
   try {
     writeEnvironment(stack);
     introduce(stack, Date.now() - startedAt);
-    const surprises = options.tour
-      ? await Promise.race([runTour(stack), interrupted.then((): string[] => [])])
-      : [];
+    const surprises = options.tour ? await Promise.race([runTour(stack), interrupted]) : [];
+    if (surprises === 'interrupted') return interruptedExitCode;
     if (options.tour) conclude(surprises);
     if (!options.once) {
       console.log(
@@ -49,6 +46,23 @@ async function main(): Promise<number> {
     rmSync(environmentFile, { force: true });
     await stack.stop();
   }
+}
+
+/** As shells count an end by SIGINT. */
+const interruptedExitCode = 130;
+
+/** The first Ctrl-C, from the beginning on, ends everything in good order; the second one at once. */
+function onInterrupt(): Promise<'interrupted'> {
+  return new Promise((resolve) => {
+    let before = false;
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (before) process.exit(interruptedExitCode);
+        before = true;
+        resolve('interrupted');
+      });
+    }
+  });
 }
 
 function readOptions(): { once: boolean; tour: boolean; ports: 'fixed' | 'auto' } | undefined {
@@ -113,6 +127,8 @@ function conclude(surprises: readonly string[]): void {
 
 try {
   process.exitCode = await main();
+  // A tour that was interrupted is still at it.
+  if (process.exitCode === interruptedExitCode) process.exit();
 } catch (error) {
   console.error(explain(error));
   process.exitCode = 1;

@@ -50,6 +50,8 @@ const rule = z.strictObject({
     .min(1),
   /** Levels that may be made or granted. */
   levels: z.array(z.string()).default([]),
+  /** Logins that may be given a level: names, where `*` stands for any run of characters but `:` and `/`. */
+  principals: z.array(z.string()).default([]),
   /** Things that reach beyond one schema: taking over what exists, taking rights from PUBLIC. */
   actions: z.array(z.string()).default([]),
 });
@@ -91,7 +93,8 @@ const configSchema = z.object({
   /** How long an operation's record is kept after it ended (Firestore's TTL). */
   DROVER_RECORD_DAYS: z.coerce.number().int().min(32).max(3650).default(400),
 
-  DROVER_CONNECTIONS_PER_DATABASE: z.coerce.number().int().min(1).max(100).default(8),
+  /** As many as a function handles messages at a time. */
+  DROVER_CONNECTIONS_PER_DATABASE: z.coerce.number().int().min(1).max(100).default(16),
   DROVER_CONNECTIONS_PER_INSTANCE: z.coerce.number().int().min(1).max(1000).default(20),
   DROVER_CONNECTIONS_PER_PROCESS: z.coerce.number().int().min(1).max(1000).default(60),
   /** How long a caller waits for a connection before it is told that there are too few. */

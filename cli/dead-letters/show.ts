@@ -56,9 +56,9 @@ export const showCommand: Command = {
         '',
         styleText('bold', 'Attributes:'),
         ...column(
-          Object.entries(payload.attributes)
-            .sort(([a], [b]) => (a < b ? -1 : 1))
-            .map(([name, value]) => [printableLine(name), printableLine(value)]),
+          payload.attributes
+            .sort((a, b) => (a.name < b.name ? -1 : 1))
+            .map(({ name, value }) => [printableLine(name), printableLine(value)]),
         ),
         '',
         styleText('bold', 'Data:'),

@@ -12,6 +12,7 @@ export default defineOperation({
   access: ({ target, owner, levels, adopt, lockDatabase }) => ({
     target,
     levels: owner === undefined ? levels : ['owner', ...levels],
+    principals: owner === undefined ? [] : [owner],
     actions: [...(adopt ? ['adopt'] : []), ...(lockDatabase ? ['lockDatabase'] : [])],
   }),
   run: async (message, operation): Promise<Outcome> => {

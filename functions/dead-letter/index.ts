@@ -9,7 +9,7 @@ import { attribute, parseData, readRequest } from '../../shared/operation/reques
 import { runAbortable } from '../../shared/operation/running.ts';
 import type { Wanted } from '../../shared/registry/claims.ts';
 import { markReported } from '../../shared/registry/completion.ts';
-import { exhaustOperation, findUnfinished } from '../../shared/registry/exhausted.ts';
+import { exhaustOperation, findRecord } from '../../shared/registry/exhausted.ts';
 import { operationDocumentId } from '../../shared/registry/operations.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
 import limits from './function.json' with { type: 'json' };
@@ -30,7 +30,7 @@ export default async function deadLetter(event: unknown): Promise<void> {
       const exhausted = await exhaustOperation(db, wanted, deliveries);
       if (exhausted === undefined) return;
       await publishResult(exhausted.id, exhausted.record);
-      await markReported(db, exhausted.id);
+      await markReported(db, exhausted.id, exhausted.record);
       log.log('ERROR', 'operation exhausted', {
         record: exhausted.id,
         operation: wanted.request.operationId,
@@ -77,8 +77,8 @@ async function identify(delivery: Delivery, functionName: string): Promise<Wante
     target: undefined,
     leaseSeconds: config().DROVER_LEASE_SECONDS,
   };
-  if (delivery.attributes[attribute.operationId] !== undefined) return wanted;
-  const known = await findUnfinished(await firestore(), wanted);
+  if (request.operationId === delivery.attributes[attribute.operationId]) return wanted;
+  const known = await findRecord(await firestore(), wanted);
   return known
     ? { ...wanted, id: known.id, request: { ...request, operationId: known.operationId } }
     : wanted;

@@ -12,6 +12,7 @@ export const tourPolicy = {
       functions: ['create-schema'],
       targets: [`${localInstance}/app`, `${localInstance}/reports`, `${localInstance}/missing`],
       levels: ['owner', 'writer', 'reader', 'analyst'],
+      principals: ['dora'],
       actions: ['adopt'],
     },
   ],

@@ -165,7 +165,7 @@ async function finish<M>(
 async function report(id: string, record: OperationRecord, log: Logger): Promise<void> {
   await inSpan('drover.report', {}, async () => {
     await publishResult(id, record);
-    await markReported(await firestore(), id);
+    await markReported(await firestore(), id, record);
   });
   const { state, durationMs, epoch, changes, notes, error, reason } = record;
   log.log(severity(record), `operation ${state}`, {

@@ -6,6 +6,8 @@ import { OperationError } from './errors.ts';
 export interface AccessRequest {
   readonly target: Target;
   readonly levels: readonly string[];
+  /** Logins that are given one of them. */
+  readonly principals: readonly string[];
   /** Things that reach beyond one schema, such as `adopt`. */
   readonly actions: readonly string[];
 }
@@ -29,18 +31,24 @@ export function authorize(
   if (about.length === 0) {
     return notAllowed(`No rule allows ${functionName} on ${target}.`, { target });
   }
-  const missing = about.map((rule) => ({
-    levels: request.levels.filter((level) => !rule.levels.includes(level)),
-    actions: request.actions.filter((action) => !rule.actions.includes(action)),
-  }));
-  if (missing.some(({ levels, actions }) => levels.length + actions.length === 0)) return undefined;
-  const [least] = missing.sort(
-    (a, b) => a.levels.length + a.actions.length - (b.levels.length + b.actions.length),
-  );
-  const list = [...(least?.levels ?? []).map((level) => `level ${level}`), ...(least?.actions ?? [])].join(
-    ', ',
-  );
-  return notAllowed(`The rules for ${functionName} on ${target} don't allow: ${list}.`, { target, ...least });
+  const missing = about.map((rule) => lacking(request, rule)).sort((a, b) => a.length - b.length);
+  const [least = []] = missing;
+  if (least.length === 0) return undefined;
+  return notAllowed(`The rules for ${functionName} on ${target} don't allow: ${least.join(', ')}.`, {
+    target,
+    missing: least,
+  });
+}
+
+/** What a request asks for and a rule doesn't allow. */
+function lacking({ levels, principals, actions }: AccessRequest, rule: PolicyRule): string[] {
+  return [
+    ...levels.filter((level) => !rule.levels.includes(level)).map((level) => `level ${level}`),
+    ...principals
+      .filter((principal) => !rule.principals.some((pattern) => matches(pattern, principal)))
+      .map((principal) => `principal ${principal}`),
+    ...actions.filter((action) => !rule.actions.includes(action)),
+  ];
 }
 
 function notAllowed(what: string, details: Record<string, unknown>): OperationError {

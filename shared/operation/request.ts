@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { canonicalJson, hash } from './canonical.ts';
 import type { Delivery } from './delivery.ts';
 import { OperationError } from './errors.ts';
+import { placeOfError } from './json-place.ts';
 
 /** Larger messages are refused: their content belongs into a bucket. */
 export const maxMessageBytes = 256 * 1024;
@@ -92,12 +93,18 @@ export function readRequest(delivery: Delivery): { request: Request; problems: P
   const request: Request = {
     operationId: given[attribute.operationId] ?? delivery.messageId,
     dryRun: given[attribute.dryRun] === 'true',
-    publishedAt: publishedAt === undefined ? delivery.publishTime : new Date(publishedAt),
+    publishedAt: earlier(delivery.publishTime, publishedAt),
     ...(revision === undefined ? {} : { revision }),
     ...(claimedActor === undefined ? {} : { claimedActor }),
     ...(traceparent === undefined ? {} : { traceparent }),
   };
   return { request, problems };
+}
+
+/** A replay is dated back, never forward: a date in the future would outrank whatever comes until then. */
+function earlier(publishTime: Date, original: string | undefined): Date {
+  const claimed = original === undefined ? publishTime : new Date(original);
+  return claimed < publishTime ? claimed : publishTime;
 }
 
 /** The data of a message: valid, or what is wrong with it. `hash` identifies its content either way. */
@@ -115,20 +122,35 @@ export function parseData<M>(data: Buffer, schema: z.ZodType<M>): ParsedData<M> 
     const message = `is ${data.length} bytes; at most ${maxMessageBytes} are accepted`;
     return { hash: raw, problems: [{ path: 'data', message }] };
   }
-  let value: unknown;
-  let content: string;
+  let text: string;
   try {
-    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(data));
-    content = hash(canonicalJson(value)); // in here, for it overflows the stack on absurdly deep nesting
+    text = new TextDecoder('utf-8', { fatal: true }).decode(data);
+  } catch {
+    return { hash: raw, problems: [{ path: 'data', message: 'is not UTF-8' }] };
+  }
+  let value: unknown;
+  let canonical: string;
+  try {
+    value = JSON.parse(text);
+    canonical = canonicalJson(value); // in here, for it overflows the stack on absurdly deep nesting
   } catch (error) {
-    const message = `is not JSON: ${error instanceof Error ? error.message : String(error)}`;
+    const message =
+      error instanceof RangeError ? 'is nested too deeply' : `is not JSON: see ${placeOfError(text)}`;
     return { hash: raw, problems: [{ path: 'data', message }] };
+  }
+  const content = hash(canonical);
+  if (loneSurrogate.test(canonical)) {
+    const message = 'has half of a surrogate pair (\\ud800 to \\udfff alone), which is no text';
+    return { hash: content, problems: [{ path: 'data', message }] };
   }
   const parsed = schema.safeParse(value);
   return parsed.success
     ? { hash: content, message: parsed.data }
     : { hash: content, problems: describe(parsed.error, 'data') };
 }
+
+/** JSON.stringify writes a surrogate without its other half as an escape, and pairs as they are. */
+const loneSurrogate = /(?<!\\)(?:\\\\)*\\u[dD][89a-fA-F]/;
 
 /** The error of a message that can never be valid. */
 export function invalidMessage(problems: readonly Problem[]): OperationError {
@@ -139,7 +161,7 @@ export function invalidMessage(problems: readonly Problem[]): OperationError {
 }
 
 function describe(error: z.ZodError, root: string): Problem[] {
-  return error.issues.slice(0, mostProblems).flatMap((issue) => {
+  const problems = error.issues.slice(0, mostProblems).flatMap((issue) => {
     if (issue.code === 'unrecognized_keys') {
       return issue.keys.slice(0, mostProblems).map((key) => ({
         path: pathOf(root, [...issue.path, key]),
@@ -148,6 +170,7 @@ function describe(error: z.ZodError, root: string): Problem[] {
     }
     return [{ path: pathOf(root, issue.path), message: issue.message }];
   });
+  return problems.slice(0, mostProblems);
 }
 
 /** `data.levels[0]`; what isn't a plain word is quoted and cut, for it came from outside. */

@@ -1,12 +1,13 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isConcurrentChange } from './sqlstate.ts';
+import { isConcurrentChange, isOutdatedPlan } from './sqlstate.ts';
 
 const mostAttempts = 15;
 const firstPauseMs = 5;
 const longestPauseMs = 500;
 
 /**
- * Runs a transaction again when another session changed the same role or schema at the same moment. That is nobody's
+ * Runs a transaction again when another session changed the same role or schema, or dropped what it was about, at the
+ * same moment. That is nobody's
  * mistake and never reaches the user: inspecting again shows what is left to do.
  */
 export async function retryConcurrentChanges<T>(
@@ -18,7 +19,8 @@ export async function retryConcurrentChanges<T>(
     try {
       return await transaction();
     } catch (error) {
-      if (!isConcurrentChange(error) || attempt === mostAttempts) throw error;
+      const again = isConcurrentChange(error) || isOutdatedPlan(error);
+      if (!again || attempt === mostAttempts) throw error;
       await delay(pauseMs(attempt, random), undefined, { signal });
     }
   }

@@ -10,7 +10,7 @@ const farewellMilliseconds = 2_000;
 /**
  * What every session is started with, as parameters of the startup message: no round trip.
  *
- * `search_path` is empty so that no name resolves by chance. `client_connection_check_interval` makes the server notice
+ * `search_path` is empty so that no name resolves by chance, and warnings arrive whatever the database's default is. `client_connection_check_interval` makes the server notice
  * within a second that its client is gone and roll back; without it an abandoned statement runs to its end and, outside
  * of a transaction, commits.
  */
@@ -21,7 +21,7 @@ export function sessionParameters(
     application_name: ['drover', config.FUNCTION_TARGET].filter(Boolean).join('/'),
     lock_timeout: lockTimeoutMilliseconds,
     idle_in_transaction_session_timeout: (config.DROVER_LEASE_SECONDS * 1000) / 2,
-    options: '-c search_path= -c client_connection_check_interval=1s',
+    options: '-c search_path= -c client_min_messages=notice -c client_connection_check_interval=1s',
     client_encoding: 'UTF8',
     pipeline: true,
     keepAlive: true,

@@ -30,6 +30,8 @@ const retryable: readonly (readonly [prefix: string, code: string, meaning: stri
   ['55006', 'OBJECT_IN_USE', 'Another session is using the object'],
   ['25006', 'READ_ONLY', 'The server accepts no writes at the moment (a replica, or a failover)'],
   ['25P03', 'DATABASE_UNAVAILABLE', 'PostgreSQL ended the session because it idled in a transaction'],
+  ['58', 'DATABASE_FAULT', 'PostgreSQL met an error of its system'],
+  ['XX', 'DATABASE_FAULT', 'PostgreSQL met an error of its own'],
   ['28', 'AUTHENTICATION_FAILED', 'PostgreSQL refused the login'],
 ];
 
@@ -47,6 +49,20 @@ export function isConcurrentChange(error: unknown): boolean {
   if (!isServerError(error)) return false;
   if (['23505', '42710', '40001', '40P01'].includes(error.code)) return true;
   return error.code === 'XX000' && /tuple concurrently (updated|deleted)/.test(error.message);
+}
+
+/** SQLSTATEs of a thing that isn't there, or is already. */
+const vanished = new Set(['42P01', '42704', '42883', '3F000', '42P06', '42701']);
+
+/**
+ * Whether a planned statement met another catalog than the one it was planned for: a table was dropped, a login
+ * deleted. Where it is so again after another look, it is no coincidence but an error like any other.
+ */
+export function isOutdatedPlan(error: unknown): boolean {
+  if (!isServerError(error)) return false;
+  return (
+    vanished.has(error.code) || (error.code === 'XX000' && error.message.includes('cache lookup failed'))
+  );
 }
 
 /**

@@ -20,6 +20,9 @@ export interface TransactionOptions {
  * found and returns the statements; they are sent without waiting for each other's answers, and committed only if
  * PostgreSQL did all of it.
  *
+ * READ COMMITTED whatever the database's default is: the inspection has to see what was committed while the lock was
+ * waited for, and not the world as it was before.
+ *
  * @returns what `decide` returned
  */
 export async function changeInTransaction<T extends { readonly statements: readonly Sql[] }>(
@@ -42,7 +45,7 @@ export async function changeInTransaction<T extends { readonly statements: reado
 
 async function begin(client: pg.ClientBase, { acting, lock, timeoutMs, inspection }: TransactionOptions) {
   const prologue = sql`
-    BEGIN;
+    BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL ROLE ${identifier(acting)};
     SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(timeoutMs))};
     SELECT pg_catalog.pg_advisory_xact_lock(${Sql.of(lockKey(lock))});
@@ -77,11 +80,26 @@ function notPrepared(acting: string, cause: unknown): OperationError {
   );
 }
 
+interface Notice {
+  readonly severity?: string | undefined;
+  readonly code?: string | undefined;
+  readonly message?: string | undefined;
+}
+
+/**
+ * Whether the server says good-bye: a crash of another process or an immediate shutdown is announced as a WARNING. What
+ * that means shows in the connection, which breaks.
+ */
+function isFarewell({ code }: Notice): boolean {
+  return code?.startsWith('57P') ?? false;
+}
+
 /** A WARNING is PostgreSQL's way to say that it did not do what was asked ("no privileges could be revoked"). */
 async function execute(client: pg.ClientBase, statements: readonly Sql[]): Promise<void> {
   const warnings: string[] = [];
-  const onNotice = (notice: { severity?: string | undefined; message?: string | undefined }) => {
-    if (notice.severity === 'WARNING') warnings.push(notice.message ?? 'without a message');
+  const onNotice = (notice: Notice) => {
+    if (notice.severity !== 'WARNING' || isFarewell(notice)) return;
+    warnings.push(notice.message ?? 'without a message');
   };
   client.on('notice', onNotice);
   try {

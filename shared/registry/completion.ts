@@ -58,8 +58,8 @@ export async function completeOperation(
     if (isFinal(record.state)) return record; // written before; only the answer was lost
     transaction.update(claim.ref, fields);
     if (intent && intended) {
-      if (end.state === 'failed') withdraw(transaction, intent.intent, intended, claim.id);
-      else markApplied(transaction, intent.intent, intended, intent.facts ?? {});
+      if (end.state === 'failed') withdraw(transaction, claim, intent.intent, intended);
+      else markApplied(transaction, claim, intent.intent, intended, intent.facts ?? {});
     }
     return { ...record, ...fields } as unknown as OperationRecord;
   });
@@ -120,7 +120,20 @@ export async function releaseOperation(claim: Claim, error: OperationError): Pro
   await claim.ref.update({ state: 'pending', error: recordable(error) }, { lastUpdateTime: claim.token });
 }
 
-/** Notes that the end of an operation was published. */
-export async function markReported(db: Firestore, id: string): Promise<void> {
-  await db.collection(operationsCollection).doc(id).update({ reported: true });
+/**
+ * Notes that the end of an operation was published: this end, and not one that a replay came to since.
+ *
+ * @param published the record whose end it was
+ */
+export async function markReported(
+  db: Firestore,
+  id: string,
+  published: Pick<OperationRecord, 'epoch' | 'state'>,
+): Promise<void> {
+  const ref = db.collection(operationsCollection).doc(id);
+  await db.runTransaction(async (transaction) => {
+    const record = (await transaction.get(ref)).data() as OperationRecord | undefined;
+    if (record?.epoch !== published.epoch || record.state !== published.state) return;
+    transaction.update(ref, { reported: true });
+  });
 }

@@ -3,7 +3,14 @@ import { decideClaim } from '../operation/claim.ts';
 import { OperationError } from '../operation/errors.ts';
 import { firstRecord, type Wanted } from './claims.ts';
 import { expiry } from './expiry.ts';
-import { conflictDocumentId, isFinal, type OperationRecord, operationsCollection } from './operations.ts';
+import {
+  conflictDocumentId,
+  isFinal,
+  type OperationRecord,
+  type OperationState,
+  operationsCollection,
+  type RecordedError,
+} from './operations.ts';
 import { keepPayload } from './parts.ts';
 
 /** The owner of operations that Pub/Sub gave up on: a worker that is still at one has lost it. */
@@ -11,9 +18,9 @@ const owner = 'dead-letter';
 
 /**
  * The record of a message that names no operation: its id went with the delivery, for a dead letter is a message of
- * its own. What it says and when it was published find it.
+ * its own. What it says and when it was published find it; among equals the one that hasn't ended.
  */
-export async function findUnfinished(
+export async function findRecord(
   db: Firestore,
   { functionName, messageHash, request }: Pick<Wanted, 'functionName' | 'messageHash' | 'request'>,
 ): Promise<{ id: string; operationId: string } | undefined> {
@@ -21,11 +28,11 @@ export async function findUnfinished(
     .collection(operationsCollection)
     .where('function', '==', functionName)
     .where('messageHash', '==', messageHash)
+    .where('publishedAt', '==', request.publishedAt)
+    .where('dryRun', '==', request.dryRun)
+    .limit(20)
     .get();
-  const found = docs.find((candidate) => {
-    const record = candidate.data() as OperationRecord;
-    return !isFinal(record.state) && record.publishedAt.toMillis() === request.publishedAt.getTime();
-  });
+  const found = docs.find((candidate) => !isFinal(candidate.get('state') as OperationState)) ?? docs[0];
   return found && { id: found.id, operationId: found.get('operationId') as string };
 }
 
@@ -55,6 +62,11 @@ export async function exhaustOperation(
       const decision = decideClaim(existing, wanted.messageHash, silentSeconds);
       if (decision === 'done') return undefined;
       if (decision === 'report') return { id, record: existing };
+      if (decision === 'conflict') {
+        throw new OperationError('BUSY', 'Another message took this operation id a moment ago', {
+          retryable: true,
+        });
+      }
       if (decision === 'busy') {
         throw new OperationError('BUSY', 'A worker is at this operation; it may succeed yet', {
           retryable: true,
@@ -69,9 +81,10 @@ export async function exhaustOperation(
       error: {
         code: 'EXHAUSTED',
         message: `Given up after ${deliveries} deliveries. ${last ? `The last one failed with ${last.code}: ${last.message}` : 'None of them left a record.'}`,
-        details: last ? { last } : {},
+        details: last ? { last: withoutLast(last) } : {},
       },
       owner,
+      epoch: (existing?.epoch ?? 0) + 1,
       payload,
       finishedAt,
       expireAt: expiry(finishedAt),
@@ -84,4 +97,10 @@ export async function exhaustOperation(
     const record = { ...(existing ?? firstRecord(wanted, owner, finishedAt)), ...fields };
     return { id, record: record as unknown as OperationRecord };
   });
+}
+
+/** An error without the one before it: a replay that is given up as well would nest them. */
+function withoutLast({ code, message, details }: RecordedError): RecordedError {
+  const { last: _, ...rest } = details;
+  return { code, message, details: rest };
 }

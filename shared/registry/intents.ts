@@ -7,7 +7,7 @@ import type {
 } from '@google-cloud/firestore';
 import { OperationError } from '../operation/errors.ts';
 import { type Claim, leaseLost, type Order } from './claims.ts';
-import { type OperationRecord, operationsCollection } from './operations.ts';
+import { type OperationState, operationsCollection } from './operations.ts';
 
 /**
  * What should be: written before anything is done about it, ordered, and numbered. The number (epoch) fences: it
@@ -24,6 +24,7 @@ export interface Intent {
   readonly outstanding: boolean;
 }
 
+/** A wish, with its place among others. */
 interface StoredIntent {
   operation: string;
   publishedAt: Timestamp;
@@ -35,10 +36,10 @@ interface StoredIntent {
 export interface IntentDocument {
   epoch: number;
   appliedEpoch: number;
-  intent: StoredIntent | null;
-  /** What to go back to where the intent turns out to be impossible. */
-  previous: StoredIntent | null;
-  applied?: Record<string, unknown>;
+  /** Wishes that are not done, as far as is known: under way, to be repeated, or failed without saying so here. */
+  intents: StoredIntent[];
+  /** The newest wish that was done, and what came of it. */
+  applied?: StoredIntent & Record<string, unknown>;
 }
 
 /** Thrown by {@link recordIntent}: something newer was wanted, and done. The operation ends without doing anything. */
@@ -61,11 +62,11 @@ export function isOlder(mine: Order, recorded: Order): boolean {
 }
 
 /**
- * Records what an operation wants, unless something newer is wanted.
+ * Records what an operation wants, unless something newer is so already.
  *
- * @param identity fields that say what the document is about, for people and queries
- * @param atLeast the epoch found on the thing itself. It can be ahead of the registry where one of them was restored
- *   from a backup or the database is a clone
+ * @param wish.identity fields that say what the document is about, for people and queries
+ * @param wish.atLeast the epoch found on the thing itself. It can be ahead of the registry where one of them was
+ *   restored from a backup or the database is a clone
  * @throws Superseded
  * @throws OperationError `LEASE_LOST`: a worker without its lease may not even wish; `NEWER_UNDECIDED` (retryable)
  */
@@ -79,18 +80,19 @@ export async function recordIntent(
     const [operation, snapshot] = await transaction.getAll(claim.ref, ref);
     if (operation?.get('owner') !== claim.owner) throw leaseLost(claim);
     const found = snapshot?.data() as IntentDocument | undefined;
-    const recorded = found?.intent ?? undefined;
-    const again = recorded?.operation === claim.id;
-    if (recorded && !again && isOlder(claim.order, orderOf(recorded))) {
-      await giveWay(transaction, db.collection(operationsCollection).doc(recorded.operation));
-    }
+    const { applied, intents = [] } = found ?? {};
+    const isNewer = (other: StoredIntent) =>
+      other.operation !== claim.id && isOlder(claim.order, orderOf(other));
+    if (applied && isNewer(applied)) throw new Superseded(applied.operation);
+    const newer = intents.filter(isNewer);
+    await giveWay(transaction, db, newer);
+    const others = intents.filter((other) => other.operation !== claim.id && !newer.includes(other));
     const epoch = Math.max(found?.epoch ?? 0, wish.atLeast ?? 0) + 1;
     const document = {
       ...identity,
       epoch,
       appliedEpoch: found?.appliedEpoch ?? 0,
-      intent: { operation: claim.id, ...claim.order, desired },
-      previous: again ? (found?.previous ?? null) : (recorded ?? null),
+      intents: [...others, { operation: claim.id, ...claim.order, desired }],
     };
     // Field by field: a merge would leave what the last wish had and this one hasn't.
     transaction.set(ref, document, { mergeFields: Object.keys(document) });
@@ -99,18 +101,27 @@ export async function recordIntent(
 }
 
 /**
- * An older wish gives way to one that was done, and waits for one that nobody knows yet whether it can be. One that
- * failed is out of the way; where it is replayed, it is the newer one again.
+ * Waits for newer wishes of which nobody knows yet whether they can be. Those that failed are out of the way; where
+ * one is replayed, it is the newer one again.
  */
-async function giveWay(transaction: Transaction, newer: DocumentReference): Promise<void> {
-  const record = (await transaction.get(newer)).data() as OperationRecord | undefined;
-  if (record === undefined || record.state === 'succeeded') throw new Superseded(newer.id);
-  if (record.state === 'failed') return;
-  throw new OperationError(
-    'NEWER_UNDECIDED',
-    `A newer message about the same thing is under way (operation ${newer.id}); this one waits for its end`,
-    { retryable: true },
-  );
+async function giveWay(
+  transaction: Transaction,
+  db: Firestore,
+  newer: readonly StoredIntent[],
+): Promise<void> {
+  if (newer.length === 0) return;
+  const operations = db.collection(operationsCollection);
+  const records = await transaction.getAll(...newer.map(({ operation }) => operations.doc(operation)));
+  for (const record of records) {
+    const state = record.get('state') as OperationState | undefined;
+    if (state === 'failed') continue;
+    if (state === undefined || state === 'succeeded') throw new Superseded(record.id);
+    throw new OperationError(
+      'NEWER_UNDECIDED',
+      `A newer message about the same thing is under way (operation ${record.id}); this one waits for its end`,
+      { retryable: true },
+    );
+  }
 }
 
 function orderOf({ publishedAt, revision }: StoredIntent): Order {
@@ -120,29 +131,36 @@ function orderOf({ publishedAt, revision }: StoredIntent): Order {
 }
 
 /**
- * Records, in the transaction that ends the operation, that an intent is so now.
+ * Records, in the transaction that ends the operation, that its wish is so now. Older ones that are still recorded
+ * can only be superseded by it, so they go.
  *
  * @param facts what came of it, replacing what was known before
  */
 export function markApplied(
   transaction: Transaction,
+  claim: Claim,
   intent: Intent,
   snapshot: DocumentSnapshot,
   facts: Record<string, unknown>,
 ): void {
-  const appliedEpoch = snapshot.get('appliedEpoch') as number;
-  if (appliedEpoch >= intent.epoch) return; // a newer attempt finished first; what it found is newer, too
-  transaction.update(intent.ref, { appliedEpoch: intent.epoch, applied: facts });
+  const found = snapshot.data() as IntentDocument;
+  const mine = found.intents.find(({ operation }) => operation === claim.id);
+  const intents = found.intents.filter((other) => other !== mine && !isOlder(orderOf(other), claim.order));
+  // A newer attempt may have finished first; what it found is newer, too.
+  const applied = mine && found.appliedEpoch < intent.epoch;
+  transaction.update(intent.ref, {
+    intents,
+    ...(applied ? { appliedEpoch: intent.epoch, applied: { ...facts, ...mine } } : {}),
+  });
 }
 
-/** Takes an impossible intent back, so that it doesn't stand in the way of what was wanted before. */
+/** Takes an impossible wish back. */
 export function withdraw(
   transaction: Transaction,
+  claim: Claim,
   intent: Intent,
   snapshot: DocumentSnapshot,
-  operation: string,
 ): void {
-  const found = snapshot.data() as IntentDocument;
-  if (found.intent?.operation !== operation) return;
-  transaction.update(intent.ref, { intent: found.previous, previous: null });
+  const { intents } = snapshot.data() as IntentDocument;
+  transaction.update(intent.ref, { intents: intents.filter(({ operation }) => operation !== claim.id) });
 }

@@ -22,6 +22,14 @@ export interface RecordedError {
   details: Readonly<Record<string, unknown>>;
 }
 
+/** A message as it came. Attributes are a list: as names of fields Firestore would refuse some of them (`__a__`). */
+export interface KeptMessage {
+  attributes: { name: string; value: string }[];
+  data?: Buffer;
+  /** How many parts hold the data, where it is too long for the record. */
+  parts?: number;
+}
+
 /** The document of one operation: `operations/{operationDocumentId}`. Times are Firestore timestamps. */
 export interface OperationRecord {
   function: string;
@@ -68,7 +76,7 @@ export interface OperationRecord {
   reported: boolean;
   deadLettered: boolean;
   /** The message as it came, kept when it failed so that it can be replayed. */
-  payload?: { attributes: Record<string, string>; data?: Buffer; parts?: number } | null;
+  payload?: KeptMessage | null;
   /** Firestore's TTL deletes it some time after this. */
   expireAt?: Timestamp;
 }

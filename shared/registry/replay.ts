@@ -4,6 +4,11 @@ import { attribute } from '../operation/request.ts';
 import { type OperationRecord, operationsCollection } from './operations.ts';
 import { readPayload } from './parts.ts';
 
+/** Pub/Sub's limit. */
+const mostAttributes = 100;
+
+const contract: ReadonlySet<string> = new Set(Object.values(attribute));
+
 /** A message to be published again. */
 export interface Replay {
   /** The topic: every function listens to the one of its name. */
@@ -47,14 +52,18 @@ export async function reopenOperation(db: Firestore, id: string): Promise<Replay
   });
   const { payload } = record;
   if (!payload) throw new OperationError('NOT_REPLAYABLE', `The message of operation ${id} was not kept`);
-  const original = Object.entries(payload.attributes).filter(([name]) => !name.startsWith('CloudPubSub'));
+  const own = {
+    [attribute.operationId]: record.operationId,
+    [attribute.publishedAt]: record.publishedAt.toDate().toISOString(),
+  };
+  // What Pub/Sub added or keeps for itself can't be published; and there is room for so many only.
+  const original = payload.attributes
+    .filter(({ name }) => !(name in own) && !/^(?:CloudPubSub|goog)/.test(name))
+    .sort((a, b) => Number(contract.has(b.name)) - Number(contract.has(a.name)))
+    .slice(0, mostAttributes - Object.keys(own).length);
   return {
     topic: record.function,
     data: await readPayload(ref, payload),
-    attributes: {
-      ...Object.fromEntries(original),
-      [attribute.operationId]: record.operationId,
-      [attribute.publishedAt]: record.publishedAt.toDate().toISOString(),
-    },
+    attributes: { ...Object.fromEntries(original.map(({ name, value }) => [name, value])), ...own },
   };
 }

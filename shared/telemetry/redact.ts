@@ -15,7 +15,9 @@ const secretText: readonly (readonly [RegExp, string])[] = [
  */
 export function redact(value: unknown): unknown {
   if (typeof value === 'string') {
-    return secretText.reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), value);
+    return secretText
+      .reduce((text, [pattern, replacement]) => text.replace(pattern, replacement), value)
+      .toWellFormed(); // cutting a text may have left half of a character
   }
   if (value instanceof Error) return redact(value.stack ?? value.message);
   if (value instanceof Date || Buffer.isBuffer(value)) return value;

@@ -138,7 +138,7 @@ export function worker(run: (message: unknown, context: OperationContext) => Pro
     name: functionName,
     timeoutSeconds: 60,
     message: z.strictObject({ schema: z.string() }),
-    access: () => ({ target, levels: [], actions: [] }),
+    access: () => ({ target, levels: [], principals: [], actions: [] }),
     run,
   });
   return ({ id, data, attributes, publishTime }) =>

@@ -46,7 +46,10 @@ test('filters by function and state, and by both; as JSON without the data of me
     listed('--function', functionName, '--state', 'failed'),
     listed('--function', 'rotate-secret'),
   ]);
-  expect(failed[0]).toMatchObject({ operationId: bad, payload: { attributes: { 'operation-id': bad } } });
+  expect(failed[0]).toMatchObject({
+    operationId: bad,
+    payload: { attributes: [{ name: 'operation-id', value: bad }] },
+  });
   expect(failed[0]?.['payload']).not.toHaveProperty('data');
   for (const list of [failed, failedOurs]) {
     expect(ids(list)).toContain(bad);

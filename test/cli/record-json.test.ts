@@ -5,7 +5,7 @@ import { recordJson } from '../../cli/record-json.ts';
 test('writes times in ISO 8601, bytes in base64, and keys in one order however they came', () => {
   const fields = {
     state: 'failed' as const,
-    payload: { data: Buffer.from('hi'), attributes: { b: '1', a: '2' } },
+    payload: { data: Buffer.from('hi'), attributes: [{ name: 'b', value: '1' }] },
     createdAt: Timestamp.fromMillis(0),
     function: 'create-schema',
   };
@@ -13,7 +13,7 @@ test('writes times in ISO 8601, bytes in base64, and keys in one order however t
   expect(text).toBe(recordJson('abc', Object.fromEntries(Object.entries(fields).reverse())));
   expect(JSON.stringify(JSON.parse(text))).toBe(
     '{"id":"abc","function":"create-schema","state":"failed","createdAt":"1970-01-01T00:00:00.000Z",' +
-      '"payload":{"attributes":{"a":"2","b":"1"},"data":"aGk="}}',
+      '"payload":{"attributes":[{"name":"b","value":"1"}],"data":"aGk="}}',
   );
 });
 

@@ -12,6 +12,7 @@ export const permissivePolicy = {
       functions: ['create-schema'],
       targets: [`${localInstance}/app*`, `${localInstance}/missing`, `${localInstance}/closed`],
       levels: ['owner', 'writer', 'reader', 'analyst'],
+      principals: ['*'],
       actions: ['adopt', 'lockDatabase'],
     },
   ],
@@ -20,6 +21,8 @@ export const permissivePolicy = {
 /** A running stack with the official clients connected to it. */
 export interface TestStack extends Stack {
   readonly db: Firestore;
+  /** For topics and subscriptions of a test's own. */
+  readonly messaging: PubSub;
   /** What every function wrote, by function. */
   readonly logs: Map<string, string[]>;
   /** Publishes to a function's topic; data that isn't a string or Buffer is sent as JSON. */
@@ -100,6 +103,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
   return {
     ...stack,
     db,
+    messaging: pubsub,
     logs,
     results,
     record,

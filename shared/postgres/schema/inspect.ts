@@ -75,33 +75,45 @@ WITH settings AS (
     JOIN pg_catalog.pg_type t ON t.typnamespace = n.oid
     LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
    WHERE t.typtype IN ('d', 'e', 'r') OR c.relkind = 'c'
-), listed AS (
-  SELECT 'pg_catalog.pg_namespace'::regclass AS catalog, oid, nspowner AS owner, nspacl AS acl, false AS columns
-    FROM namespace
-   UNION ALL
-  SELECT catalog, oid, owner, acl, false FROM object WHERE acl IS NOT NULL
-   UNION ALL
-  SELECT o.catalog, o.oid, o.owner, c.attacl, true
+), column_acl AS (
+  SELECT o.oid, o.owner, c.attacl AS acl
     FROM object o
     JOIN pg_catalog.pg_attribute c ON c.attrelid = o.oid AND c.attacl IS NOT NULL
    WHERE o.class = 'TABLE'
+), listed AS (
+  SELECT DISTINCT ON (owner, acl::text, columns) owner, acl, acl::text AS key, columns
+    FROM (SELECT nspowner AS owner, nspacl AS acl, false AS columns FROM namespace
+           UNION ALL
+          SELECT owner, acl, false FROM object
+           UNION ALL
+          SELECT owner, acl, true FROM column_acl) every
+   WHERE acl IS NOT NULL
 ), held AS (
-  SELECT l.catalog, l.oid, jsonb_agg(DISTINCT jsonb_build_object(
+  SELECT l.owner, l.key, l.columns, jsonb_agg(jsonb_build_object(
            'grantee', g.rolname, 'privilege', a.privilege_type, 'grantable', a.is_grantable, 'columns', l.columns,
            'grantor', CASE WHEN a.grantor <> l.owner AND a.grantor IS DISTINCT FROM o.oid
                            THEN pg_get_userbyid(a.grantor) END,
            'passedOn', EXISTS (
              SELECT FROM aclexplode(l.acl) d
-              WHERE d.grantor = a.grantee AND d.privilege_type = a.privilege_type))) AS privileges
+              WHERE d.grantor = a.grantee AND d.privilege_type = a.privilege_type)
+         ) ORDER BY g.rolname, a.privilege_type, a.grantor) AS privileges
     FROM listed l
    CROSS JOIN aclexplode(l.acl) a
     JOIN managed g ON g.oid = a.grantee AND g.oid <> l.owner
     LEFT JOIN managed o ON o.rolname = ${roles.owner}
-   GROUP BY l.catalog, l.oid
+   GROUP BY l.owner, l.key, l.columns
+), on_columns AS (
+  SELECT c.oid, jsonb_agg(DISTINCT e.privilege) AS privileges
+    FROM column_acl c
+    JOIN held h ON h.owner = c.owner AND h.key = c.acl::text AND h.columns
+   CROSS JOIN jsonb_array_elements(h.privileges) AS e (privilege)
+   GROUP BY c.oid
 ), own AS (
-  SELECT o.class, o.name, o.owner, o.follows_table, coalesce(h.privileges, '[]') AS privileges
+  SELECT o.class, o.name, o.owner, o.follows_table,
+         coalesce(h.privileges, '[]') || coalesce(c.privileges, '[]') AS privileges
     FROM object o
-    LEFT JOIN held h ON h.catalog = o.catalog AND h.oid = o.oid
+    LEFT JOIN held h ON h.owner = o.owner AND h.key = o.acl::text AND NOT h.columns
+    LEFT JOIN on_columns c ON c.oid = o.oid AND o.class = 'TABLE'
    WHERE NOT EXISTS (
            SELECT FROM pg_catalog.pg_depend d
             WHERE d.classid = o.catalog AND d.objid = o.oid AND (d.deptype = 'e' OR d.deptype = 'i' AND o.class = 'ROUTINE')
@@ -170,7 +182,7 @@ SELECT jsonb_build_object(
       'usable', pg_has_role(current_user, n.nspowner, 'USAGE'),
       'comment', obj_description(n.oid, 'pg_namespace'),
       'privileges', coalesce((
-        SELECT privileges FROM held WHERE catalog = 'pg_catalog.pg_namespace'::regclass), '[]'),
+        SELECT privileges FROM held h WHERE h.owner = n.nspowner AND h.key = n.nspacl::text AND NOT h.columns), '[]'),
       'ownerLacks', (
         SELECT coalesce(jsonb_agg(privilege), '[]')
           FROM unnest(ARRAY['USAGE', 'CREATE']) privilege
@@ -201,7 +213,8 @@ SELECT jsonb_build_object(
       'login', rolcanlogin,
       'superuser', rolsuper,
       'inherit', rolinherit,
-      'system', rolname ~ '^(pg_|cloudsql|drover_admin|drover_writers)')
+      'system', rolname ~ '^(pg_|cloudsql|drover_admin|drover_writers)' OR rolcreaterole
+                OR pg_has_role(oid, ${writersRole}, 'MEMBER'))
       FROM pg_catalog.pg_roles
      WHERE rolname = ${owner ?? null}
   ),

@@ -2,8 +2,8 @@ import { OperationError } from '../../operation/errors.ts';
 import { parseMarker } from '../marker.ts';
 import { adminRole, writersRole } from '../names.ts';
 import { identifier, keyword, Sql, sql } from '../sql.ts';
-import { connectMembers, isClosed, publicRights } from './database.ts';
-import { wantedLevels } from './levels.ts';
+import { refuseCycle } from './cycles.ts';
+import { publicRights } from './database.ts';
 import type { DesiredSchema, InspectedRole, InspectedSchema, ObjectGroup, SchemaRoles } from './model.ts';
 
 /** Whether the role's marker says that it is this one. Its name alone says nothing. */
@@ -196,33 +196,8 @@ function refuseLock(
   );
 }
 
-/** Roles that somebody made members of each other the wrong way round. */
-function refuseCycle(
-  desired: DesiredSchema,
-  roles: SchemaRoles,
-  found: InspectedSchema,
-): OperationError | undefined {
-  const levels = wantedLevels(desired, roles, found);
-  const connecting = isClosed(desired, found) ? connectMembers(desired, roles, found, levels) : [];
-  const memberships = [
-    { role: roles.reader, member: roles.writer },
-    { role: roles.reader, member: roles.analyst },
-    { role: roles.owner, member: roles.acting },
-    ...(desired.owner === undefined ? [] : [{ role: roles.owner, member: desired.owner }]),
-    ...[...connecting].map((member) => ({ role: roles.connect, member })),
-  ];
-  for (const { role, member } of memberships) {
-    if (!found.within.some((one) => one.member === role && one.role === member)) continue;
-    return needsAdmin(
-      'MEMBERSHIP_CYCLE',
-      `${member} should be a member of ${role}, which is a member of ${member}, directly or through others.`,
-      [sql`REVOKE ${identifier(member)} FROM ${identifier(role)}`],
-    );
-  }
-  return undefined;
-}
-
-function needsAdmin(code: string, what: string, statements: readonly Sql[]): OperationError {
+/** A refusal that ends when an admin has run these statements. */
+export function needsAdmin(code: string, what: string, statements: readonly Sql[]): OperationError {
   const list = statements.map(({ text }) => text);
   return new OperationError(
     code,

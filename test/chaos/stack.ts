@@ -1,0 +1,56 @@
+import type { FunctionProcess } from '../../local/functions.ts';
+import type { LocalPubSub } from '../../local/pubsub/index.ts';
+import type { StackOptions } from '../../local/stack.ts';
+import { type PostgresProxy, startPostgresProxy } from '../support/postgres-proxy.ts';
+import { startTestStack, type TestStack } from '../support/stack.ts';
+import { startTimedFirestore, type TimedFirestore } from '../support/timed-firestore.ts';
+import { showPoints } from './points.ts';
+
+/** A stack in which everything between the functions and their cloud can be held, broken and watched. */
+export interface ChaosStack extends TestStack {
+  readonly firestore: TimedFirestore;
+  readonly pubsub: LocalPubSub;
+  readonly proxy: PostgresProxy;
+  readonly createSchema: FunctionProcess;
+  readonly watchers: Set<(call: string, phase: 'before' | 'after', answer: unknown) => Promise<void>>;
+}
+
+/** Longer than a lease, and than an idle transaction of Firestore lives. */
+export const longSilenceSeconds = 61;
+
+export async function startChaosStack(options: Partial<StackOptions> = {}): Promise<ChaosStack> {
+  const firestore = await startTimedFirestore();
+  let proxy: PostgresProxy | undefined;
+  process.env['FIRESTORE_EMULATOR_HOST'] = firestore.host;
+  const stack = await startTestStack({
+    proxyFor: async (cluster) => {
+      proxy = await startPostgresProxy(cluster.port);
+      return proxy.port;
+    },
+    ...options,
+  }).finally(() => delete process.env['FIRESTORE_EMULATOR_HOST']);
+  const createSchema = stack.functions.get('create-schema');
+  if (!stack.pubsub || !proxy || !createSchema) throw new Error('the stack is not whole');
+  const { pubsub } = stack;
+  const opened = proxy;
+  // What fails comes again at once, however often.
+  const at = { nanos: 100_000_000 };
+  await stack.messaging
+    .subscription('create-schema')
+    .setMetadata({ retryPolicy: { minimumBackoff: at, maximumBackoff: at } });
+  const watchers: ChaosStack['watchers'] = new Set();
+  showPoints({ firestore, pubsub, proxy: opened, watchers });
+  return {
+    ...stack,
+    watchers,
+    firestore,
+    pubsub,
+    proxy,
+    createSchema,
+    async stop() {
+      await stack.stop();
+      await opened.close();
+      await firestore.close();
+    },
+  };
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import type { PolicyRule } from '../../../shared/config.ts';
+import { authorize } from '../../../shared/operation/policy.ts';
+
+const rule = (more: Partial<PolicyRule> = {}): PolicyRule => ({
+  functions: ['create-schema'],
+  targets: ['acme:europe-west1:main/app*'],
+  levels: [],
+  principals: [],
+  actions: [],
+  ...more,
+});
+
+const ask = (
+  rules: readonly PolicyRule[],
+  {
+    levels = [],
+    principals = [],
+    actions = [],
+    database = 'app',
+    functionName = 'create-schema',
+  }: Partial<{
+    levels: string[];
+    principals: string[];
+    actions: string[];
+    database: string;
+    functionName: string;
+  }> = {},
+) =>
+  authorize(
+    functionName,
+    { target: { instance: 'acme:europe-west1:main', database }, levels, principals, actions },
+    rules,
+  );
+
+describe('the policy', () => {
+  it('denies everything where there is no rule', () => {
+    expect(ask([])).toMatchObject({
+      code: 'NOT_ALLOWED',
+      retryable: false,
+      message: expect.stringContaining('No rule allows create-schema on acme:europe-west1:main/app.'),
+      details: { target: 'acme:europe-west1:main/app' },
+    });
+  });
+
+  it('allows what a rule names', () => {
+    const rules = [rule({ levels: ['reader', 'writer'], actions: ['adopt'] })];
+    expect(ask(rules, { levels: ['writer'], actions: ['adopt'], database: 'app_eu' })).toBeUndefined();
+  });
+
+  it.each([
+    ['another function', { functionName: 'grant-roles' }],
+    ['another database', { database: 'billing' }],
+    ['a database whose name a rule’s pattern would have to cross a slash for', { database: 'app/x' }],
+  ])('denies %s', (_, request) => {
+    expect(ask([rule()], request)).toMatchObject({ code: 'NOT_ALLOWED' });
+  });
+
+  it('says which levels and actions are missing', () => {
+    const denied = ask([rule({ levels: ['reader'] })], {
+      levels: ['owner', 'reader', 'writer'],
+      actions: ['adopt'],
+    });
+    expect(denied).toMatchObject({
+      message: expect.stringContaining("don't allow: level owner, level writer, adopt."),
+      details: { missing: ['level owner', 'level writer', 'adopt'] },
+    });
+  });
+
+  it('allows a login that one of the rule’s patterns covers, and no other', () => {
+    const rules = [rule({ principals: ['*@acme.com', 'ci'] })];
+    expect(ask(rules, { principals: ['dora@acme.com'] })).toBeUndefined();
+    expect(ask(rules, { principals: ['ci'] })).toBeUndefined();
+    expect(ask(rules, { principals: ['postgres'] })).toMatchObject({
+      details: { missing: ['principal postgres'] },
+    });
+    expect(ask([rule()], { principals: ['dora@acme.com'] })).toMatchObject({ code: 'NOT_ALLOWED' });
+  });
+
+  it('wants one rule that allows all: rights of several are not added up', () => {
+    const rules = [rule({ levels: ['reader'] }), rule({ levels: ['writer'], actions: ['adopt'] })];
+    expect(ask(rules, { levels: ['reader'] })).toBeUndefined();
+    expect(ask(rules, { levels: ['writer'] })).toBeUndefined();
+    expect(ask(rules, { levels: ['reader', 'writer'] })).toMatchObject({ code: 'NOT_ALLOWED' });
+  });
+
+  it('says what is missing from the rule that comes nearest', () => {
+    const rules = [rule(), rule({ levels: ['reader', 'writer'] }), rule({ levels: ['reader'] })];
+    expect(ask(rules, { levels: ['reader', 'writer'], actions: ['adopt'] })).toMatchObject({
+      details: { missing: ['adopt'] },
+    });
+  });
+
+  it('lets any of several targets and rules match', () => {
+    const rules = [
+      rule({ functions: ['grant-roles'] }),
+      rule({ targets: ['other:europe-west1:main/*', 'acme:*:main/app'] }),
+    ];
+    expect(ask(rules)).toBeUndefined();
+  });
+});

@@ -1,0 +1,4 @@
+import { provePrivileges } from '../../../compat/matrix.ts';
+import { startPrepared } from '../../../support/postgres.ts';
+
+provePrivileges(18, () => startPrepared());
