@@ -31,7 +31,9 @@ export interface ServiceError extends Error {
 }
 
 export function isServiceError(error: unknown): error is ServiceError {
-  return error instanceof Error && 'code' in error && typeof error.code === 'number';
+  // A DOMException has a number of its own, which means something else.
+  if (!(error instanceof Error) || error instanceof DOMException) return false;
+  return 'code' in error && typeof error.code === 'number';
 }
 
 /** Whether a Google service answered with this status. */

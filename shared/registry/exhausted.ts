@@ -30,7 +30,6 @@ export async function findRecord(
     .where('messageHash', '==', messageHash)
     .where('publishedAt', '==', request.publishedAt)
     .where('dryRun', '==', request.dryRun)
-    .limit(20)
     .get();
   const found = docs.find((candidate) => !isFinal(candidate.get('state') as OperationState)) ?? docs[0];
   return found && { id: found.id, operationId: found.get('operationId') as string };

@@ -80,7 +80,7 @@ describe('an operation whose deliveries are used up', () => {
     await stack.pubsub?.idle();
 
     const { id, record } = await recordOf('unnamed');
-    expect(record).toMatchObject({ state: 'failed', reason: 'exhausted', epoch: 5, reported: true });
+    expect(record).toMatchObject({ state: 'failed', reason: 'exhausted', epoch: 6, reported: true });
     expect(record.operationId).toBe(record.messageId);
     expect(id).toBe(idOf(record.messageId));
   });

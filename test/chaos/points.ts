@@ -78,7 +78,7 @@ export function reached(
 }
 
 function postgresCall({ query }: PostgresCall): string {
-  const [words = query] = /^\s*\w+(?: (?!"|\d|')\w+)?/.exec(query) ?? [];
+  const [words = query] = /^\s*(?:BEGIN|\w+(?: (?!"|\d|')\w+)?)/.exec(query) ?? [];
   return `PostgreSQL: ${words.trim()}`;
 }
 

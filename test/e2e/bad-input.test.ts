@@ -72,6 +72,8 @@ const table: readonly BadInput[] = [
   invalid('no data', '', 'data', { note: 'without an attribute it is no message' }),
   invalid('data that is not UTF-8', Buffer.from([0x22, 0xc3, 0x28, 0x22])),
   invalid('a byte order mark', Buffer.from(`\ufeff{`)),
+  invalid('an attribute that Firestore would not take for a field', '{', 'data', { __name__: 'x' }),
+  invalid('half a surrogate pair', '{"schema":"\\ud800"}'),
   invalid('a list', [valid]),
   invalid('null', 'null'),
   invalid('9.9 MB', Buffer.alloc(9_900_000, 'x')),
@@ -168,7 +170,9 @@ describe('a message that can not be done', () => {
     expect(record.operationId).toBe(messageId);
     const { payload } = record;
     if (!payload) throw new Error('the message was not kept');
-    expect(payload.attributes).toEqual(attributes);
+    expect(Object.fromEntries(payload.attributes.map(({ name, value }) => [name, value]))).toEqual(
+      attributes,
+    );
     expect((await readPayload(ref, payload)).equals(bytes)).toBe(true);
     expect(stack.results.get(ref.id)).toMatchObject([
       { type: 'drover.operation.failed', data: { state: 'failed', error: { code } } },

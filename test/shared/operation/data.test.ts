@@ -74,6 +74,25 @@ describe('data that can’t be used', () => {
     expect(problemsOf(parseData(data, schema))).toEqual([{ path: 'data', message: 'is not UTF-8' }]);
   });
 
+  it('is no JSON, and what stands there is not shown: it may be a secret', () => {
+    expect(JSON.stringify(parse('{"password": hunter2}'))).not.toContain('hunter2');
+  });
+
+  it.each(['"\\ud800"', '"a\\uDFFFb"', '"\\\\\\udc00"', '{"\\ud83d":1}'])(
+    'has half of a character: %s',
+    (text) => {
+      expect(problemsOf(parse(text, z.unknown()))).toEqual([
+        { path: 'data', message: expect.stringMatching(/^has half of a surrogate pair/) },
+      ]);
+    },
+  );
+
+  it('is not taken to have half of a character where it has a whole one, or text that looks like a half', () => {
+    for (const text of ['"\\ud83d\\ude00"', '"\\\\ud800"', '"😀"']) {
+      expect(problemsOf(parse(text, z.unknown()))).toEqual([]);
+    }
+  });
+
   it('nests too deeply, and still has a hash', () => {
     const deep = parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`, z.unknown());
     expect(pathsOf(deep)).toEqual(['data']);

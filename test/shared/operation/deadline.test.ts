@@ -56,7 +56,7 @@ describe('a process that has to stop', () => {
       return untilAborted(signal);
     });
     const delivered = operation(run)(push('one')).catch((error: Error) => error.message);
-    await started.promise;
+    await Promise.race([started.promise, delivered]);
     expect(await drain(0)).toBe(1);
     expect(await delivered).toMatch(/^SHUTTING_DOWN: /);
     expect(await worker.record('one')).toMatchObject({ state: 'pending', error: { code: 'SHUTTING_DOWN' } });
@@ -72,7 +72,7 @@ describe('a process that has to stop', () => {
       await release.promise;
       return nothing;
     })(push('one'));
-    await started.promise;
+    await Promise.race([started.promise, delivered]);
     const drained = drain(60_000);
     release.resolve();
     expect(await drained).toBe(0);

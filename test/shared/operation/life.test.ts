@@ -47,7 +47,7 @@ describe('a message', () => {
     });
     const deliver = operation(run);
     const first = deliver(push('one'));
-    await started.promise;
+    await Promise.race([started.promise, first]);
     await expect(deliver(push('one'))).rejects.toThrow('BUSY');
     release.resolve();
     await first;

@@ -77,6 +77,15 @@ describe('the policy', () => {
     expect(ask([rule()], { principals: ['dora@acme.com'] })).toMatchObject({ code: 'NOT_ALLOWED' });
   });
 
+  it('allows principals by pattern, and says which are missing', () => {
+    const rules = [rule({ principals: ['*@example.com', 'app'] })];
+    expect(ask(rules, { principals: ['alice@example.com', 'app'] })).toBeUndefined();
+    expect(ask(rules, { principals: ['alice@example.org', 'app', 'application'] })).toMatchObject({
+      details: { missing: ['principal alice@example.org', 'principal application'] },
+    });
+    expect(ask([rule()], { principals: ['app'] })).toMatchObject({ code: 'NOT_ALLOWED' });
+  });
+
   it('wants one rule that allows all: rights of several are not added up', () => {
     const rules = [rule({ levels: ['reader'] }), rule({ levels: ['writer'], actions: ['adopt'] })];
     expect(ask(rules, { levels: ['reader'] })).toBeUndefined();

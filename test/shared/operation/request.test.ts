@@ -92,6 +92,13 @@ describe('the attributes of a message', () => {
     },
   );
 
+  it.each(['2026-03-01T10:00:00.001Z', '9999-12-31T23:59:59Z'])(
+    'date a message back, never forward: %s',
+    (time) => {
+      expect(read({ 'original-publish-time': time })).toEqual({ request: defaults, problems: [] });
+    },
+  );
+
   it('are all looked at: several problems are reported at once, and what is usable is used', () => {
     const { request, problems } = read({
       'operation-id': 'one two',

@@ -127,6 +127,15 @@ describe('the end of an operation', () => {
     await markReported(registry.db, 'one', await registry.record('one'));
     expect(await registry.record('one')).toMatchObject({ state: 'succeeded', reported: true });
   });
+
+  it.each([
+    ['of an earlier attempt', { epoch: 0, state: 'succeeded' }],
+    ['of another kind', { epoch: 1, state: 'failed' }],
+  ] as const)('is not marked as reported by one %s', async (_, other) => {
+    await complete(await registry.claim(), success());
+    await markReported(registry.db, 'one', other);
+    expect((await registry.record('one')).reported).toBe(false);
+  });
 });
 
 describe('an outcome', () => {

@@ -252,6 +252,15 @@ describe('an intent', () => {
     });
   });
 
+  it('never lowers what is applied where both are equally old', async () => {
+    const slow = await at(0, { id: 'slow' });
+    const old = await wish(slow);
+    const quick = await at(0, { id: 'quick' });
+    await succeed(quick, await wish(quick), { by: 'quick' });
+    await succeed(slow, old, { by: 'slow' });
+    expect(await stored()).toMatchObject({ appliedEpoch: 2, applied: { by: 'quick' }, intents: [] });
+  });
+
   it('that is impossible and the first leaves nothing wanted', async () => {
     const claim = await at(0);
     await fail(claim, await wish(claim));

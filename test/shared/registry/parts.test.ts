@@ -45,6 +45,16 @@ describe('a message that is kept', () => {
     expect((await readPayload(record(), payload)).equals(data)).toBe(true);
   });
 
+  it('may have attributes whose names no field can have', async () => {
+    const odd = { ...delivery, attributes: { __a__: '1', 'a.b': '2', '`': '3' } };
+    await record().set({ payload: await keepPayload(record(), odd) });
+    expect((await record().get()).get('payload').attributes).toEqual([
+      { name: '__a__', value: '1' },
+      { name: 'a.b', value: '2' },
+      { name: '`', value: '3' },
+    ]);
+  });
+
   it('is the same where it is kept twice', async () => {
     const data = bytes(1_000_000);
     await keepPayload(record(), { ...delivery, data });

@@ -72,6 +72,7 @@ describe('a message published again', () => {
       traceparent: 'x',
       'of-others': 'y',
       CloudPubSubDeadLetterSourceSubscription: 'create-schema',
+      googclient_schemaencoding: 'JSON',
     };
     await fail(await registry.claim(), delivery(given));
     expect((await reopen()).attributes).toEqual({
@@ -82,6 +83,14 @@ describe('a message published again', () => {
       'operation-id': 'deploy-1',
       'original-publish-time': '2026-03-01T10:00:00.000Z',
     });
+  });
+
+  it('has no more attributes than Pub/Sub takes, those of the contract among them', async () => {
+    const others = Object.fromEntries([...Array(99).keys()].map((n) => [`a${n}`, 'x']));
+    await fail(await registry.claim(), delivery({ ...others, revision: '7' }));
+    const { attributes } = await reopen();
+    expect(Object.keys(attributes)).toHaveLength(100);
+    expect(attributes).toMatchObject({ revision: '7', 'operation-id': 'deploy-1' });
   });
 
   it('has the id of its operation where its own could not be used', async () => {
