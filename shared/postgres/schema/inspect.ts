@@ -219,6 +219,13 @@ SELECT jsonb_build_object(
      WHERE rolname = ${owner ?? null}
   ),
   'memberships', coalesce((SELECT jsonb_agg(to_jsonb(granted)) FROM granted), '[]'),
+  'joined', coalesce((
+    SELECT jsonb_agg(jsonb_build_object(
+             'role', g.rolname, 'member', m.rolname, 'grantor', pg_get_userbyid(a.grantor), 'superuser', g.rolsuper)
+             ORDER BY m.rolname, g.rolname)
+      FROM pg_catalog.pg_auth_members a
+      JOIN managed m ON m.oid = a.member
+      JOIN pg_catalog.pg_roles g ON g.oid = a.roleid), '[]'),
   'within', coalesce((
     SELECT jsonb_agg(jsonb_build_object('role', g.rolname, 'member', m.rolname))
       FROM managed m

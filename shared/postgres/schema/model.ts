@@ -72,6 +72,15 @@ export interface InspectedMembership {
   readonly grantor: string;
 }
 
+/** A role that one of the managed roles is a member of. */
+export interface JoinedRole {
+  readonly role: string;
+  readonly member: string;
+  readonly grantor: string;
+  /** The role is a superuser. */
+  readonly superuser: boolean;
+}
+
 /** A privilege that one of the managed roles has. */
 export interface InspectedPrivilege {
   readonly grantee: string;
@@ -150,6 +159,8 @@ export interface InspectedSchema {
     readonly inherit: boolean;
   } | null;
   readonly memberships: readonly InspectedMembership[];
+  /** All roles that the managed ones are members of, by every grant. */
+  readonly joined: readonly JoinedRole[];
   /** Which of the managed roles are, by whatever way, members of which others: these can't become theirs. */
   readonly within: readonly { readonly role: string; readonly member: string }[];
   /** Predefined roles that the acting admin may pass on. */

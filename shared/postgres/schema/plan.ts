@@ -4,13 +4,8 @@ import { adminRole, type SchemaLevel } from '../names.ts';
 import { identifier, type Sql, sql } from '../sql.ts';
 import { isClosed, planDatabase } from './database.ts';
 import { wantedLevels } from './levels.ts';
-import {
-  type DesiredSchema,
-  type InspectedMembership,
-  type InspectedSchema,
-  predefined,
-  type SchemaRoles,
-} from './model.ts';
+import { planMemberships } from './memberships.ts';
+import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
 import { planOwnership } from './ownership.ts';
 import { planPrivileges } from './privileges.ts';
 import { isOurs, refuse } from './refusals.ts';
@@ -133,57 +128,6 @@ function alterRole({ steps, notes }: PlanContext, role: { name: string; administ
       code: 'ROLE_OUT_OF_REACH',
       message: `The role ${role.name} should be a plain group, and Drover may not alter it.`,
       statements: [alter.text],
-    });
-  }
-}
-
-function planMemberships(context: PlanContext): void {
-  const { desired, roles, found, levels, steps, notes } = context;
-  const has = (role: string, member: string, fits: (membership: InspectedMembership) => boolean) =>
-    found.memberships.some(
-      (membership) => membership.role === role && membership.member === member && fits(membership),
-    );
-  const options = (text: Sql) => (found.serverVersion < 160000 ? sql`` : text);
-  const grant = (role: string, member: string, withOptions: Sql) =>
-    steps.push({
-      sql: sql`GRANT ${identifier(role)} TO ${identifier(member)}${options(withOptions)}`,
-      change: { action: 'grant', kind: 'membership', name: role, detail: `to ${member}` },
-    });
-
-  for (const level of ['writer', 'analyst'] as const) {
-    if (levels.includes(level) && !has(roles.reader, roles[level], ({ inherit }) => inherit)) {
-      grant(roles.reader, roles[level], sql` WITH INHERIT TRUE`);
-    }
-  }
-  for (const level of ['analyst', 'monitor'] as const) {
-    const role = predefined[level];
-    const wanted = level === 'monitor' || levels.includes(level);
-    if (!wanted || has(role, roles[level], ({ inherit }) => inherit)) continue;
-    if (found.grantable.includes(role)) grant(role, roles[level], sql` WITH INHERIT TRUE`);
-    else {
-      notes.push({
-        code: 'MEMBERSHIP_OUT_OF_REACH',
-        message: `${roles[level]} should be a member of ${role}; who grants that needs ADMIN on ${role}, which Drover has not.`,
-        statements: [sql`GRANT ${identifier(role)} TO ${identifier(roles[level])}`.text],
-      });
-    }
-  }
-  const { owner } = desired;
-  if (
-    owner !== undefined &&
-    !has(roles.owner, owner, ({ inherit, set }) => set && (!inherit || found.serverVersion < 160000))
-  ) {
-    // Without INHERIT nothing can be created but as the owner, so nothing gets a wrong one.
-    grant(roles.owner, owner, sql` WITH INHERIT FALSE, SET TRUE`);
-  }
-  for (const { role, member, inherit, grantor } of found.memberships) {
-    if (role !== roles.owner || member !== owner || !inherit || found.serverVersion < 160000) continue;
-    if (grantor === roles.acting) continue;
-    const revoke = sql`REVOKE INHERIT OPTION FOR ${identifier(role)} FROM ${identifier(member)} GRANTED BY ${identifier(grantor)}`;
-    notes.push({
-      code: 'FOREIGN_MEMBERSHIP',
-      message: `${member} inherits ${role} by a grant of ${grantor}, and so can create objects that are not the owner's. Who may act as ${grantor} can change that.`,
-      statements: [revoke.text],
     });
   }
 }

@@ -4,6 +4,7 @@ import { adminRole, writersRole } from '../names.ts';
 import { identifier, keyword, Sql, sql } from '../sql.ts';
 import { refuseCycle } from './cycles.ts';
 import { publicRights } from './database.ts';
+import { isRevocable, revokeMembership, surplusMemberships } from './memberships.ts';
 import type { DesiredSchema, InspectedRole, InspectedSchema, ObjectGroup, SchemaRoles } from './model.ts';
 
 /** Whether the role's marker says that it is this one. Its name alone says nothing. */
@@ -32,7 +33,8 @@ export function refuse(
     refuseSchema(desired, roles, found) ??
     refusePrincipal(desired, roles, found) ??
     refuseLock(desired, found) ??
-    refuseCycle(desired, roles, found)
+    refuseCycle(desired, roles, found) ??
+    refuseSurplus(desired, roles, found)
   );
 }
 
@@ -71,6 +73,25 @@ function refuseRoles(
     }
   }
   return undefined;
+}
+
+/** A role to adopt that is a member of others would give its own members more than its level. */
+function refuseSurplus(
+  desired: DesiredSchema,
+  roles: SchemaRoles,
+  found: InspectedSchema,
+): OperationError | undefined {
+  const adopted = found.roles.filter((role) => !isOurs(role, desired, roles)).map(({ name }) => name);
+  const surplus = surplusMemberships(roles, found).filter(
+    (one) => adopted.includes(one.member) && !isRevocable(roles, found, one),
+  );
+  if (surplus.length === 0) return undefined;
+  const list = surplus.map(({ member, role }) => `${member} of ${role}`).join(', ');
+  return needsAdmin(
+    'ADOPTION_NEEDS_ADMIN',
+    `Roles to adopt are members of others, and would give their members more than their level: ${list}.`,
+    surplus.map((one) => revokeMembership(one, found.serverVersion)),
+  );
 }
 
 function refuseSchema(

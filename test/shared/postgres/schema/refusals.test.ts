@@ -35,6 +35,7 @@ const empty: InspectedSchema = {
   roles: [],
   principal: null,
   memberships: [],
+  joined: [],
   within: [],
   grantable: [],
   objects: [],
