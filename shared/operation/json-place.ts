@@ -23,8 +23,9 @@ function mayGoOn(beginning: string): boolean {
     return true;
   } catch (error) {
     const message = error instanceof Error ? error.message : '';
-    if (/end of JSON|Unterminated/.test(message)) return true;
-    const [, position] = /at position (\d+)/.exec(message) ?? [];
+    // The message may quote the text, which may say the same words: only its own are looked at.
+    if (/^Unexpected end of JSON|^Unterminated string/.test(message)) return true;
+    const [, position] = / in JSON at position (\d+)(?: \(line \d+ column \d+\))?$/.exec(message) ?? [];
     return position !== undefined && Number(position) >= beginning.length;
   }
 }
