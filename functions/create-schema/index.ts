@@ -1,4 +1,5 @@
-import { defineOperation, type OperationContext } from '../../shared/operation/define.ts';
+import { defineOperation } from '../../shared/operation/define.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
 import { type Converged, convergeSchema, Fenced } from '../../shared/postgres/schema/converge.ts';
 import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';

@@ -8,7 +8,7 @@ import { type Intent, recordIntent, Superseded } from '../registry/intents.ts';
 import { inSpan } from '../telemetry/trace.ts';
 import { hash } from './canonical.ts';
 import { classify } from './classify.ts';
-import type { OperationContext } from './define.ts';
+import type { OperationContext } from './definition.ts';
 import type { OperationError } from './errors.ts';
 import { keepLease } from './lease.ts';
 import type { Received } from './received.ts';

@@ -9,7 +9,7 @@ import { createLogger, type Logger, type Severity, traceFields } from '../teleme
 import { continueTrace, inSpan } from '../telemetry/trace.ts';
 import { attempt } from './attempt.ts';
 import { classify } from './classify.ts';
-import type { OperationDefinition } from './define.ts';
+import type { OperationDefinition } from './definition.ts';
 import { type Delivery, readDelivery } from './delivery.ts';
 import { OperationError } from './errors.ts';
 import { notAcknowledged } from './not-acknowledged.ts';

@@ -1,5 +1,5 @@
 import type { Logger } from '../telemetry/log.ts';
-import type { OperationDefinition } from './define.ts';
+import type { OperationDefinition } from './definition.ts';
 import type { Delivery } from './delivery.ts';
 import type { OperationError } from './errors.ts';
 import type { ParsedData, Request } from './request.ts';

@@ -10,7 +10,8 @@ import { type LocalFirestore, startFirestore } from '../../local/firestore/index
 import { type LocalPubSub, startPubSub } from '../../local/pubsub/index.ts';
 import { closeFirestore } from '../../shared/gcp/firestore.ts';
 import { closePubSub } from '../../shared/gcp/pubsub.ts';
-import { defineOperation, type OperationContext } from '../../shared/operation/define.ts';
+import { defineOperation } from '../../shared/operation/define.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
 
 const checkout = path.resolve(import.meta.dirname, '..', '..');

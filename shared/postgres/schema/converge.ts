@@ -4,9 +4,10 @@ import type { Pools } from '../pools.ts';
 import { retryConcurrentChanges } from '../retry.ts';
 import type { Target } from '../target.ts';
 import { changeInTransaction } from '../transaction.ts';
+import type { Plan } from './context.ts';
 import { inspection, readInspection, schemaRoles } from './inspect.ts';
 import type { DesiredSchema, SchemaRoles } from './model.ts';
-import { foundEpoch, type Plan, planSchema } from './plan.ts';
+import { foundEpoch, planSchema } from './plan.ts';
 
 /** Thrown when the schema carries a newer epoch than the one it is to be changed under. Nothing was changed. */
 export class Fenced extends OperationError {

@@ -3,7 +3,7 @@ import { identifier, sql } from '../sql.ts';
 import { connectMembers, isClosed } from './database.ts';
 import { wantedLevels } from './levels.ts';
 import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
-import { needsAdmin } from './refusals.ts';
+import { needsAdmin } from './needs-admin.ts';
 
 interface Membership {
   readonly role: string;

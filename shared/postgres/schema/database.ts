@@ -1,8 +1,8 @@
 import type { Change } from '../../operation/outcome.ts';
 import { adminRole, type SchemaLevel, writersRole } from '../names.ts';
 import { actingAs, identifier, keyword, type Sql, sql } from '../sql.ts';
+import type { PlanContext } from './context.ts';
 import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
-import type { PlanContext } from './plan.ts';
 
 /** What PUBLIC is to lose in this database: where the message says so, and in databases that are Drover's own. */
 export function publicLoses({ lockDatabase }: DesiredSchema, { database }: InspectedSchema): string[] {

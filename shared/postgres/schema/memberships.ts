@@ -1,4 +1,5 @@
 import { identifier, type Sql, sql } from '../sql.ts';
+import type { PlanContext } from './context.ts';
 import {
   type InspectedMembership,
   type InspectedSchema,
@@ -6,7 +7,6 @@ import {
   predefined,
   type SchemaRoles,
 } from './model.ts';
-import type { PlanContext } from './plan.ts';
 
 /**
  * Memberships by which one of our roles has more than its level: in another level's role, or in anybody's. They are

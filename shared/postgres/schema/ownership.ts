@@ -1,6 +1,6 @@
 import { adminRole } from '../names.ts';
 import { identifier, keyword, sql } from '../sql.ts';
-import type { PlanContext } from './plan.ts';
+import type { PlanContext } from './context.ts';
 import { takesOver, transfer, transferable } from './refusals.ts';
 
 /** Whose the schema and what is in it are. */

@@ -1,7 +1,7 @@
-import type { Change, Note } from '../../operation/outcome.ts';
 import { formatMarker, parseMarker } from '../marker.ts';
-import { adminRole, type SchemaLevel } from '../names.ts';
-import { identifier, type Sql, sql } from '../sql.ts';
+import { adminRole } from '../names.ts';
+import { identifier, sql } from '../sql.ts';
+import type { Plan, PlanContext } from './context.ts';
 import { isClosed, planDatabase } from './database.ts';
 import { wantedLevels } from './levels.ts';
 import { planMemberships } from './memberships.ts';
@@ -9,19 +9,6 @@ import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
 import { planOwnership } from './ownership.ts';
 import { planPrivileges } from './privileges.ts';
 import { isOurs, refuse } from './refusals.ts';
-
-/** One statement, and what it changes in people's words; a statement that only keeps our own books has none. */
-export interface Step {
-  readonly sql: Sql;
-  readonly change?: Change;
-}
-
-export interface Plan {
-  readonly steps: readonly Step[];
-  /** What is not as it should be and can't be mended by us. */
-  readonly notes: readonly Note[];
-  readonly levels: readonly SchemaLevel[];
-}
 
 /**
  * What has to be done so that the schema is as desired: a pure function. Applied, and planned again, nothing is left
@@ -59,16 +46,6 @@ export function planSchema(
     });
   }
   return { steps, notes, levels };
-}
-
-/** What the parts of a plan share. */
-export interface PlanContext {
-  readonly desired: DesiredSchema;
-  readonly roles: SchemaRoles;
-  readonly found: InspectedSchema;
-  readonly levels: readonly SchemaLevel[];
-  readonly steps: Step[];
-  readonly notes: Note[];
 }
 
 /** The epoch that the last change left, or undefined. */

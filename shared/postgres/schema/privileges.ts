@@ -1,7 +1,7 @@
 import { type SchemaLevel, schemaLevels } from '../names.ts';
 import { actingAs, identifier, keyword, Sql, sql } from '../sql.ts';
+import type { PlanContext, Step } from './context.ts';
 import { type InspectedPrivilege, levelPrivileges, type ObjectClass, objectClasses } from './model.ts';
-import type { PlanContext, Step } from './plan.ts';
 import { takesOver } from './refusals.ts';
 
 /** So many objects are named in one statement. */

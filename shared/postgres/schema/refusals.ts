@@ -6,6 +6,7 @@ import { refuseCycle } from './cycles.ts';
 import { publicRights } from './database.ts';
 import { isRevocable, revokeMembership, surplusMemberships } from './memberships.ts';
 import type { DesiredSchema, InspectedRole, InspectedSchema, ObjectGroup, SchemaRoles } from './model.ts';
+import { needsAdmin } from './needs-admin.ts';
 
 /** Whether the role's marker says that it is this one. Its name alone says nothing. */
 export function isOurs(
@@ -214,17 +215,5 @@ function refuseLock(
           ]),
       ...(createInPublic ? [sql`REVOKE CREATE ON SCHEMA public FROM PUBLIC`] : []),
     ],
-  );
-}
-
-/** A refusal that ends when an admin has run these statements. */
-export function needsAdmin(code: string, what: string, statements: readonly Sql[]): OperationError {
-  const list = statements.map(({ text }) => text);
-  return new OperationError(
-    code,
-    `${what} An admin has to run: ${list.slice(0, 3).join('; ')}${list.length > 3 ? '; …' : ''}`,
-    {
-      details: { statements: list },
-    },
   );
 }

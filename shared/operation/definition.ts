@@ -1,0 +1,56 @@
+import type { DocumentReference } from '@google-cloud/firestore';
+import type * as z from 'zod';
+import type { Pools } from '../postgres/pools.ts';
+import type { Intent } from '../registry/intents.ts';
+import type { Logger } from '../telemetry/log.ts';
+import type { Outcome } from './outcome.ts';
+import type { AccessRequest } from './policy.ts';
+
+/** What one kind of operation is: everything else about it is the same for all. */
+export interface OperationDefinition<M> {
+  /** The function's name: its folder, its topic, its subscription. */
+  readonly name: string;
+  /** Its `timeoutSeconds` in `function.json`. */
+  readonly timeoutSeconds: number;
+  /** The public contract: what a publisher may send as data. */
+  readonly message: z.ZodType<M>;
+  /** What a message asks for, in the terms of the policy. */
+  readonly access: (message: M) => AccessRequest;
+  /**
+   * Makes it so. Called with a message that is valid and allowed, once at a time for an operation. It may be called
+   * again after a crash at any point, so it inspects before it acts.
+   *
+   * @returns what it changed
+   * @throws OperationError; anything else is classified
+   */
+  readonly run: (message: M, operation: OperationContext) => Promise<Outcome>;
+}
+
+/** What a handler has to work with. */
+export interface OperationContext {
+  /** The id of the operation's record. */
+  readonly id: string;
+  /** Do everything up to the change, and return the statements. */
+  readonly dryRun: boolean;
+  /** Fires before the platform's timeout, when the lease is lost and when the process has to stop. */
+  readonly signal: AbortSignal;
+  /** Time until the signal fires, in milliseconds. */
+  readonly remainingMs: () => number;
+  readonly log: Logger;
+  readonly pools: Pools;
+  /** A document of the registry, by the thing it is about. */
+  readonly registry: (collection: string, ...key: string[]) => Promise<DocumentReference>;
+  /**
+   * Records what should be, before anything is done. Ends the operation as superseded where something newer is wanted.
+   *
+   * @param wish.atLeast the epoch that was found on the thing, where it refused this operation's
+   */
+  readonly intend: (wish: {
+    ref: DocumentReference;
+    identity: Record<string, unknown>;
+    desired: unknown;
+    atLeast?: number;
+  }) => Promise<Intent>;
+  /** Says that what was intended is so, with facts for the registry; recorded when the operation ends. */
+  readonly fulfil: (facts: Record<string, unknown>) => void;
+}
