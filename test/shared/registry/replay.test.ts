@@ -25,15 +25,6 @@ const delivery = (attributes: Record<string, string>, data = Buffer.from('{"a":1
   data,
 });
 
-it('is published with what Pub/Sub has room for, the contract’s attributes first', async () => {
-  const many = Object.fromEntries(Array.from({ length: 98 }, (_, n) => [`note-${n}`, 'x']));
-  const attributes = { ...many, 'dry-run': 'false', revision: '7' };
-  await fail(await registry.claim(), delivery(attributes));
-  const replayed = (await reopen()).attributes;
-  expect(Object.keys(replayed)).toHaveLength(100);
-  expect(replayed).toMatchObject({ 'dry-run': 'false', revision: '7', 'operation-id': 'deploy-1' });
-});
-
 describe('an operation that failed', () => {
   beforeEach(async () => {
     await fail(await registry.claim());
