@@ -15,6 +15,7 @@ const usage = `Starts Drover's local cloud, runs the tour and stays up.
 
 const folder = path.resolve(import.meta.dirname, '..', '.drover');
 const environmentFile = path.join(folder, 'local.env');
+const instancesFile = path.join(folder, 'instances.json');
 
 async function main(): Promise<number> {
   const options = readOptions();
@@ -26,6 +27,7 @@ async function main(): Promise<number> {
     ports: options.ports,
     databases: tourDatabases,
     policy: tourPolicy,
+    schedules: true,
     minimumBackoffSeconds: 1,
     onLog: (name, line) => logs(name).write(`${line}\n`),
   });
@@ -43,7 +45,7 @@ async function main(): Promise<number> {
     }
     return surprises.length === 0 ? 0 : 1;
   } finally {
-    rmSync(environmentFile, { force: true });
+    for (const file of [environmentFile, instancesFile]) rmSync(file, { force: true });
     await stack.stop();
   }
 }
@@ -99,17 +101,23 @@ function openLogs(): (name: string) => WriteStream {
   };
 }
 
+/** JSON has a file of its own: its quotation marks would mean something else to each of those who read KEY=VALUE. */
 function writeEnvironment({ environment }: Stack): void {
-  const lines = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const instances = environment['DROVER_INSTANCES'] ?? '[]';
+  writeFileSync(instancesFile, `${instances}\n`, { mode: 0o600 });
+  const lines = Object.entries({ ...environment, DROVER_INSTANCES: `@${instancesFile}` }).map(
+    ([name, value]) => `${name}=${value}`,
+  );
   writeFileSync(environmentFile, `${lines.join('\n')}\n`, { mode: 0o600 });
 }
 
 function introduce({ environment, cluster, functions }: Stack, tookMs: number): void {
-  const row = (name: string, value: string) => console.log(`  ${name.padEnd(14)} ${value}`);
+  const row = (name: string, value: string) => console.log(`  ${name.padEnd(15)} ${value}`);
   console.log(styleText('bold', `\nDrover's local cloud, up in ${(tookMs / 1000).toFixed(1)} s`));
   row('PostgreSQL', `127.0.0.1:${cluster.port}, set up like Cloud SQL: nobody here is a superuser`);
   row('Pub/Sub', environment['PUBSUB_EMULATOR_HOST'] ?? '');
   row('Firestore', environment['FIRESTORE_EMULATOR_HOST'] ?? '');
+  row('Cloud SQL Admin', environment['SQLADMIN_EMULATOR_HOST'] ?? '');
   for (const { name, url } of functions.values()) row(name, url);
   row('logs', path.relative(process.cwd(), path.join(folder, 'logs')));
 }

@@ -1,9 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { functionLogin, type Manifest, readManifests } from '../shared/manifest.ts';
 import { type LocalFirestore, startFirestore } from './firestore/index.ts';
 import { type FunctionProcess, startFunction } from './functions.ts';
 import { findFreePort } from './ports.ts';
 import { type CloudSqlCluster, createCloudSqlCluster, localPassword } from './postgres/cloudsql.ts';
 import { type LocalPubSub, startPubSub } from './pubsub/index.ts';
+import { startScheduler } from './scheduler.ts';
+import { type SqlAdmin, startSqlAdmin } from './sqladmin/server.ts';
+import { credentialsAt } from './sqladmin/tokens.ts';
 import { wireTopics } from './topics.ts';
 
 export const localProject = 'acme-dev';
@@ -22,6 +28,8 @@ export interface StackOptions {
   readonly minimumBackoffSeconds?: number;
   /** Where functions reach PostgreSQL, if not at the cluster itself: a proxy that can be held up. */
   readonly proxyFor?: (cluster: CloudSqlCluster) => Promise<number>;
+  /** Publish to functions when their manifests' schedules say so. */
+  readonly schedules?: boolean;
   /** A bundle to run instead of the sources. */
   readonly entry?: string;
   readonly onLog?: (functionName: string, line: string) => void;
@@ -34,6 +42,8 @@ export interface Stack {
   readonly pubsub: LocalPubSub | undefined;
   /** Undefined where FIRESTORE_EMULATOR_HOST named another one. */
   readonly firestore: LocalFirestore | undefined;
+  /** The Cloud SQL Admin API of the cluster. Undefined where SQLADMIN_EMULATOR_HOST named another one. */
+  readonly sqladmin: SqlAdmin | undefined;
   readonly functions: ReadonlyMap<string, FunctionProcess>;
   /** What the command line and other clients need. */
   readonly environment: Readonly<Record<string, string>>;
@@ -43,7 +53,7 @@ export interface Stack {
 /** There is no Google here to ask who we are; looking for it takes time and warns. */
 const noMetadataServer = 'none';
 
-const fixedPorts = { postgres: 54320, pubsub: 8085, firestore: 8086, functions: 8100 };
+const fixedPorts = { postgres: 54320, pubsub: 8085, firestore: 8086, sqladmin: 8087, functions: 8100 };
 
 /** Starts the local cloud with all functions, wired as their manifests say. What was started is stopped on failure. */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -79,26 +89,43 @@ async function startAll(
     unless('FIRESTORE_EMULATOR_HOST', () => startFirestore({ port: port(fixedPorts.firestore) }), started),
   ]);
   await prepare(cluster, manifests, options.databases);
+  const sqladmin = await unless(
+    'SQLADMIN_EMULATOR_HOST',
+    () =>
+      startSqlAdmin({
+        port: port(fixedPorts.sqladmin),
+        instances: [
+          { name: localInstance, superuserUrl: cluster.superuserUrl(), loginPassword: localPassword },
+        ],
+      }),
+    started,
+  );
 
   const environment = {
     GOOGLE_CLOUD_PROJECT: localProject,
     PUBSUB_EMULATOR_HOST: pubsub?.host ?? process.env['PUBSUB_EMULATOR_HOST'] ?? '',
     FIRESTORE_EMULATOR_HOST: firestore?.host ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? '',
+    SQLADMIN_EMULATOR_HOST: sqladmin?.host ?? process.env['SQLADMIN_EMULATOR_HOST'] ?? '',
     METADATA_SERVER_DETECTION: noMetadataServer,
     DROVER_INSTANCE: localInstance,
     DROVER_ADMIN_URL: cluster.adminUrl(),
     DROVER_SUPERUSER_URL: cluster.superuserUrl(),
+    ...databaseSettings('postgres', cluster.port),
   };
+  const adminApi = `http://${environment.SQLADMIN_EMULATOR_HOST}`;
+  const credentials = createCredentials(adminApi);
+  started.push(async () => credentials.remove());
   const databasePort = (await options.proxyFor?.(cluster)) ?? cluster.port;
   const functions = new Map<string, FunctionProcess>();
   await Promise.all(
-    manifests.map(async ({ name }, index) => {
+    manifests.map(async ({ name, permissions }, index) => {
       const running = await startFunction({
         name,
         port: options.ports === 'fixed' ? fixedPorts.functions + index : await findFreePort(),
         environment: {
           ...environment,
-          ...functionSettings(name, databasePort, options.policy),
+          ...functionSettings(name, databasePort, options.policy, adminApi),
+          ...(permissions.database && { GOOGLE_APPLICATION_CREDENTIALS: credentials.fileOf(name) }),
           ...options.environment,
         },
         entry: options.entry,
@@ -112,7 +139,15 @@ async function startAll(
   const { minimumBackoffSeconds } = options;
   const host = environment.PUBSUB_EMULATOR_HOST;
   await wireTopics({ host, project: localProject, manifests, urls, minimumBackoffSeconds });
-  return { cluster, pubsub, firestore, functions, environment };
+  if (options.schedules) {
+    const scheduler = startScheduler(manifests, {
+      host,
+      project: localProject,
+      onError: (name, error) => options.onLog?.(name, String(error)),
+    });
+    started.push(() => scheduler.close());
+  }
+  return { cluster, pubsub, firestore, sqladmin, functions, environment };
 }
 
 async function unless<T extends { close(): Promise<void> }>(
@@ -141,8 +176,40 @@ async function prepare(
   for (const database of open) await cluster.allowCreating(database);
 }
 
-/** What a function's process is told, beside where the cloud is. */
-export function functionSettings(name: string, port: number, policy: unknown): Record<string, string> {
+/** Files by which the functions' processes are their service accounts at the Admin API. */
+function createCredentials(adminApi: string): { fileOf(functionName: string): string; remove(): void } {
+  const folder = mkdtempSync(path.join(tmpdir(), 'drover-credentials-'));
+  return {
+    fileOf(functionName) {
+      const file = path.join(folder, `${functionName}.json`);
+      const principal = `${functionLogin(functionName, localProject)}.gserviceaccount.com`;
+      writeFileSync(file, credentialsAt(adminApi, principal), { mode: 0o600 });
+      return file;
+    },
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+/**
+ * What a function's process is told, beside where the cloud is.
+ *
+ * @param adminApi root of the Cloud SQL Admin API that knows the cluster
+ */
+export function functionSettings(
+  name: string,
+  port: number,
+  policy: unknown,
+  adminApi?: string,
+): Record<string, string> {
+  return {
+    ...databaseSettings(functionLogin(name, localProject), port, adminApi),
+    DROVER_POLICY: JSON.stringify(policy),
+    NODE_ENV: 'production',
+  };
+}
+
+/** How a process reaches the databases, and as whom. */
+function databaseSettings(user: string, port: number, adminApi?: string): Record<string, string> {
   return {
     DROVER_INSTANCES: JSON.stringify([
       {
@@ -151,12 +218,11 @@ export function functionSettings(name: string, port: number, policy: unknown): R
         host: '127.0.0.1',
         port,
         tls: 'off',
-        user: functionLogin(name, localProject),
+        user,
         password: { env: 'DROVER_LOCAL_PASSWORD' },
+        adminApi,
       },
     ]),
     DROVER_LOCAL_PASSWORD: localPassword,
-    DROVER_POLICY: JSON.stringify(policy),
-    NODE_ENV: 'production',
   };
 }

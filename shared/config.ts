@@ -31,6 +31,8 @@ const direct = z.strictObject({
   port: z.coerce.number().int().min(1).max(65535).default(5432),
   user: z.string(),
   password: passwordSource.optional(),
+  /** The Cloud SQL Admin API that knows the instance's users. Without it IAM users can't be made there. */
+  adminApi: z.url().optional(),
   /** `verify` checks the server's certificate against `ca` or the system's; `off` is for loopback. */
   tls: z.enum(['verify', 'off']).default('verify'),
   ca: z.string().optional(),
@@ -48,12 +50,14 @@ const rule = z.strictObject({
   targets: z
     .array(z.string().regex(/^[^/]+:[^/]+:[^/]+\/.+$/s, 'must be project:region:name/database'))
     .min(1),
-  /** Levels that may be made or granted. */
+  /** Levels that may be made or granted; `custom:NAME` for custom roles. `*` as in `principals`. */
   levels: z.array(z.string()).default([]),
   /** Logins that may be given a level: names, where `*` stands for any run of characters but `:` and `/`. */
   principals: z.array(z.string()).default([]),
-  /** Things that reach beyond one schema: taking over what exists, taking rights from PUBLIC. */
+  /** Things that reach beyond one schema or one grant, such as `adopt` and `offboard`. */
   actions: z.array(z.string()).default([]),
+  /** Grants have to end within so many hours; without it they may stay for ever. */
+  longestGrantHours: z.number().positive().optional(),
 });
 
 /** Who may have what done where. What no rule allows is denied. */
@@ -99,6 +103,12 @@ const configSchema = z.object({
   DROVER_CONNECTIONS_PER_PROCESS: z.coerce.number().int().min(1).max(1000).default(60),
   /** How long a caller waits for a connection before it is told that there are too few. */
   DROVER_CONNECTION_WAIT_SECONDS: seconds(30, 1, 540),
+
+  /** Calls to the Cloud SQL Admin API per process. Google allows 180 per minute and user, all processes together. */
+  DROVER_ADMIN_API_PER_MINUTE: z.coerce.number().int().min(1).max(6000).default(60),
+
+  /** How often each database is compared with the registry. */
+  DROVER_DRIFT_MINUTES: z.coerce.number().min(1).max(10_080).default(60),
 
   DROVER_LOG_LEVEL: z.enum(['debug', 'info', 'warning', 'error']).default('info'),
 });

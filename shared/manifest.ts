@@ -9,7 +9,11 @@ import * as z from 'zod';
  */
 export const manifestSchema = z.strictObject({
   description: z.string(),
-  trigger: z.strictObject({ topic: z.string() }),
+  trigger: z.strictObject({
+    topic: z.string(),
+    /** When `{}` is published to the topic: a cron expression, in UTC. */
+    schedule: z.string().optional(),
+  }),
   subscription: z.strictObject({
     ackDeadlineSeconds: z.number().int().min(10).max(600),
     minimumBackoffSeconds: z.number().min(0).max(600),
@@ -24,6 +28,8 @@ export const manifestSchema = z.strictObject({
   permissions: z.strictObject({
     /** IAM roles on the project. */
     roles: z.array(z.string()),
+    /** Single permissions on the project, where every predefined role that has them is too wide. */
+    single: z.array(z.string()).default([]),
     /** Topics it publishes to. */
     publishes: z.array(z.string()),
     /** What its login may do on the instances: `writer` acts as Drover's admins. */

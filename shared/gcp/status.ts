@@ -15,7 +15,7 @@ export const grpcStatus = {
   UNAUTHENTICATED: 16,
 } as const;
 
-type StatusName = keyof typeof grpcStatus;
+export type StatusName = keyof typeof grpcStatus;
 
 const retryable: ReadonlySet<StatusName> = new Set([
   'DEADLINE_EXCEEDED',
@@ -48,7 +48,45 @@ export function fromServiceError(error: ServiceError): OperationError | undefine
   );
   if (name === undefined) return undefined;
   return new OperationError(`GOOGLE_${name}`, `A Google service answered ${name}: ${error.message}`, {
-    retryable: retryable.has(name),
+    retryable: isRetryable(name),
     cause: error,
   });
+}
+
+/** @see https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
+const namesByHttpStatus: Readonly<Record<number, StatusName>> = {
+  400: 'INVALID_ARGUMENT',
+  401: 'UNAUTHENTICATED',
+  403: 'PERMISSION_DENIED',
+  404: 'NOT_FOUND',
+  408: 'DEADLINE_EXCEEDED',
+  409: 'ABORTED',
+  412: 'FAILED_PRECONDITION',
+  429: 'RESOURCE_EXHAUSTED',
+  500: 'INTERNAL',
+  504: 'DEADLINE_EXCEEDED',
+};
+
+/** Quotas that were answered with 403 before there was 429, and still are by some. */
+const quotaReasons: ReadonlySet<string> = new Set([
+  'rateLimitExceeded',
+  'userRateLimitExceeded',
+  'quotaExceeded',
+  'dailyLimitExceeded',
+]);
+
+/**
+ * What an HTTP status of a Google REST API means in the same terms. A status that has no rule is taken for UNAVAILABLE
+ * from 500 on and for FAILED_PRECONDITION below.
+ *
+ * @param reason of the first of the answer's errors
+ */
+export function nameOfHttpStatus(status: number, reason?: string): StatusName {
+  if (status === 403 && quotaReasons.has(reason ?? '')) return 'RESOURCE_EXHAUSTED';
+  return namesByHttpStatus[status] ?? (status >= 500 ? 'UNAVAILABLE' : 'FAILED_PRECONDITION');
+}
+
+/** Whether another attempt may succeed after this status. */
+export function isRetryable(name: StatusName): boolean {
+  return retryable.has(name);
 }

@@ -32,6 +32,7 @@ describe('the configuration', () => {
       DROVER_CONNECTIONS_PER_INSTANCE: 20,
       DROVER_CONNECTIONS_PER_PROCESS: 60,
       DROVER_CONNECTION_WAIT_SECONDS: 30,
+      DROVER_ADMIN_API_PER_MINUTE: 60,
       DROVER_LOG_LEVEL: 'info',
     });
   });
@@ -54,6 +55,7 @@ describe('the configuration', () => {
     ['DROVER_CONNECTIONS_PER_INSTANCE', '1.5'],
     ['DROVER_CONNECTIONS_PER_PROCESS', 'many'],
     ['DROVER_CONNECTION_WAIT_SECONDS', '541'],
+    ['DROVER_ADMIN_API_PER_MINUTE', '0'],
     ['DROVER_LOG_LEVEL', 'verbose'],
     ['DROVER_INSTANCES', '{}'],
     ['DROVER_INSTANCES', '[{"connector":"magic"}]'],
@@ -138,6 +140,12 @@ describe('the connections', () => {
     ['a port that is none', { ...direct, port: 0 }],
   ])('can’t have %s', (_, entry) => {
     expect(() => settings(entry)).toThrow(/at DROVER_INSTANCES\[0\]/);
+  });
+
+  it('name an Admin API beside a direct way', () => {
+    const withApi = { ...direct, adminApi: 'http://127.0.0.1:8087' };
+    expect(settings(withApi)).toEqual([{ ...withApi, port: 5432, tls: 'verify' }]);
+    expect(() => settings({ ...direct, adminApi: '127.0.0.1' })).toThrow(/at DROVER_INSTANCES\[0\]/);
   });
 
   it('are chosen by the first entry that covers the instance; without one there is none', () => {

@@ -349,7 +349,7 @@ describe('Cloud SQL', () => {
   test('what this Admin API does not have answers 501', async () => {
     const admin = await cloud();
 
-    const response = await fetch(`${admin.url}/sql/v1beta4/projects/project/instances`);
+    const response = await fetch(`${admin.url}/sql/v1beta4/projects/project/tiers`);
 
     expect(response.status).toBe(501);
     expect(await response.json()).toMatchObject({ error: { code: 501 } });
