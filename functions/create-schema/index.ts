@@ -43,9 +43,11 @@ async function apply(message: CreateSchemaMessage, operation: OperationContext):
     const fence = await operation.intend({ ...wish, atLeast });
     try {
       const converged = await convergeSchema(operation.pools, target, desired, { ...operation, fence });
+      // Custom roles are another message's: this one doesn't know which there are.
+      const { custom: _, ...roles } = converged.roles;
       operation.fulfil({
         levels: converged.levels,
-        roles: converged.roles,
+        roles,
         notes: converged.notes.map(({ code }) => code),
       });
       return converged;

@@ -1,22 +1,5 @@
 import * as z from 'zod';
-import { maxIdentifierBytes, target } from '../../shared/postgres/target.ts';
-
-const schemaName = z
-  .string()
-  .max(maxIdentifierBytes)
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
-    error: 'must be letters, digits and underscores (ASCII), and not begin with a digit',
-  })
-  .refine((name) => !/^(?:pg_|information_schema$|public$|cloudsql|google_)/i.test(name), {
-    error: 'is reserved for the system',
-  });
-
-/** Text that PostgreSQL can hold: it has no NUL. */
-const text = (most: number) =>
-  z
-    .string()
-    .max(most)
-    .refine((value) => !value.includes('\0'), { error: 'must not contain NUL' });
+import { maxIdentifierBytes, schemaName, target, text } from '../../shared/postgres/target.ts';
 
 const principal = text(maxIdentifierBytes)
   .min(1)

@@ -25,6 +25,24 @@ export const databaseName = z
     error: 'is a database of the server itself',
   });
 
+/** Text that PostgreSQL can hold: it has no NUL. */
+export const text = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .refine((value) => !value.includes('\0'), { error: 'must not contain NUL' });
+
+/** The name of a schema that Drover manages. */
+export const schemaName = z
+  .string()
+  .max(maxIdentifierBytes)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, {
+    error: 'must be letters, digits and underscores (ASCII), and not begin with a digit',
+  })
+  .refine((name) => !/^(?:pg_|information_schema$|public$|cloudsql|google_)/i.test(name), {
+    error: 'is reserved for the system',
+  });
+
 export const target = z.strictObject({ instance: instanceName, database: databaseName });
 
 /** One database of one instance. */

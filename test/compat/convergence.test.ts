@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localPassword } from '../../local/postgres/cloudsql.ts';
-import { schemaRoles } from '../../shared/postgres/schema/inspect.ts';
+import { customRoleDefinition } from '../../shared/postgres/custom-role.ts';
 import { type Laboratory, openLaboratory, proveConvergence } from '../shared/postgres/schema/convergence.ts';
 import { connected, desired, type PreparedCluster, run } from '../support/postgres.ts';
 import { otherMajors, startMajor } from './majors.ts';
@@ -21,12 +21,13 @@ describe.each(otherMajors)('on PostgreSQL %i', (major) => {
 
   test('whatever is found in a catalog, what was applied needs not be applied again, or is refused', async () => {
     await proveConvergence(laboratory, 100);
-  });
+  }, 180_000);
 
   test('every role that is made has an admin, who is there after an upgrade too', async () => {
     await cluster.open('upgraded');
-    await cluster.converge(desired('upgraded', 'billing'));
-    const { acting, connect, monitor, ...ofSchema } = schemaRoles('upgraded', 'billing');
+    const customRoles = [customRoleDefinition.parse({ name: 'support', version: 1 })];
+    const { roles } = await cluster.converge(desired('upgraded', 'billing', { customRoles }));
+    const { acting, connect, monitor, custom, ...ofLevels } = roles;
 
     const admins = await connected(cluster.superuserUrl(), async (client) => {
       const { rows } = await client.query(
@@ -36,7 +37,9 @@ describe.each(otherMajors)('on PostgreSQL %i', (major) => {
       return new Set(rows.map(({ role, member }) => `${role} ${member}`));
     });
 
-    for (const role of Object.values(ofSchema)) expect(admins).toContain(`${role} ${acting}`);
+    const ofSchema = Object.values({ ...ofLevels, ...custom });
+    expect(ofSchema).toHaveLength(5);
+    for (const role of ofSchema) expect(admins).toContain(`${role} ${acting}`);
     expect(admins).toContain(`${monitor} drover_admin`);
     expect([...admins].some((one) => one.startsWith(connect))).toBe(false);
   });

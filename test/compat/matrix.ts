@@ -1,40 +1,48 @@
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { localPassword } from '../../local/postgres/cloudsql.ts';
-import { schemaRoles } from '../../shared/postgres/schema/inspect.ts';
 import { isServerError } from '../../shared/postgres/sqlstate.ts';
-import { connected, desired, type PreparedCluster, run } from '../support/postgres.ts';
-
-const roles = schemaRoles('app', 'billing');
-
-/** Who tries: each is a login of its own, and what it is a member of. */
-const actors = {
-  'an owner acting as such': { login: 'olivia', as: roles.owner },
-  'an owner without SET ROLE': { login: 'olivia' },
-  'a writer': { login: 'wanda', memberOf: roles.writer },
-  'a reader': { login: 'rita', memberOf: roles.reader },
-  'an analyst': { login: 'anna', memberOf: roles.analyst },
-  'a monitor': { login: 'mona', memberOf: roles.monitor },
-  'any other login': { login: 'zoe' },
-} as const;
-type Actor = keyof typeof actors;
-const everybody = Object.keys(actors) as Actor[];
-
-/** When an object was made: before Drover knew of it, before there were levels but the owner's, and after. */
-const ages = ['adopted', 'earlier', 'later'] as const;
+import { connected, type PreparedCluster, run } from '../support/postgres.ts';
+import {
+  type Actor,
+  actors,
+  ages,
+  all,
+  arrange,
+  custom,
+  everybody,
+  objects,
+  ofLevels,
+  redefined,
+  roles,
+} from './arrangement.ts';
 
 const owner: readonly Actor[] = ['an owner acting as such'];
 const writers: readonly Actor[] = [...owner, 'a writer'];
-const readers: readonly Actor[] = [...writers, 'a reader', 'an analyst'];
+const readers: readonly Actor[] = [...writers, 'a reader', 'an analyst', 'a supporter'];
+const withAuditor: readonly Actor[] = [...readers, 'an auditor'];
+
+interface Attempt {
+  readonly sql: string;
+  readonly may: readonly Actor[];
+  /** Who else may with an adopted object. */
+  readonly mayAdopted?: readonly Actor[];
+}
+
+/** Adopted routines stay everybody's who sees the schema. */
+const seeing: readonly Actor[] = ['an auditor'];
 
 /** Statements on an object of some age, and who may run them. */
-const onObjects: Record<string, { readonly sql: string; readonly may: readonly Actor[] }> = {
-  'select from a table': { sql: 'SELECT note FROM billing.$_items', may: readers },
-  'select from a view': { sql: 'SELECT note FROM billing.$_view', may: readers },
+const onObjects: Record<string, Attempt> = {
+  'select from a table': { sql: 'SELECT note FROM billing.$_items', may: withAuditor },
+  'select from a view': { sql: 'SELECT note FROM billing.$_view', may: withAuditor },
   'insert into a table': { sql: `INSERT INTO billing.$_items (note) VALUES ('x')`, may: writers },
-  'update a table': { sql: `UPDATE billing.$_items SET note = 'y' WHERE id = 1`, may: writers },
+  'update a table': {
+    sql: `UPDATE billing.$_items SET note = 'y' WHERE id = 1`,
+    may: [...writers, 'a supporter'],
+  },
   'delete from a table': { sql: 'DELETE FROM billing.$_items WHERE id = 1', may: writers },
-  'truncate a table': { sql: 'TRUNCATE billing.$_items', may: owner },
+  'truncate a table': { sql: 'TRUNCATE billing.$_items', may: [...owner, 'a supporter'] },
   'alter a table': { sql: 'ALTER TABLE billing.$_items ADD COLUMN more int', may: owner },
   'drop a table': { sql: 'DROP TABLE billing.$_items CASCADE', may: owner },
   'grant a table': { sql: 'GRANT SELECT ON billing.$_items TO zoe', may: owner },
@@ -42,8 +50,8 @@ const onObjects: Record<string, { readonly sql: string; readonly may: readonly A
   'take the next of a sequence': { sql: `SELECT nextval('billing.$_numbers')`, may: writers },
   'take the next of a serial column': { sql: `SELECT nextval('billing.$_items_id_seq')`, may: writers },
   'set a sequence': { sql: `SELECT setval('billing.$_numbers', 7)`, may: writers },
-  'execute a function': { sql: 'SELECT billing.$_double(2)', may: readers },
-  'call a procedure': { sql: 'CALL billing.$_touch()', may: readers },
+  'execute a function': { sql: 'SELECT billing.$_double(2)', may: readers, mayAdopted: seeing },
+  'call a procedure': { sql: 'CALL billing.$_touch()', may: readers, mayAdopted: seeing },
   'replace a function': {
     sql: 'CREATE OR REPLACE FUNCTION billing.$_double(a int) RETURNS int LANGUAGE sql RETURN a',
     may: owner,
@@ -51,7 +59,7 @@ const onObjects: Record<string, { readonly sql: string; readonly may: readonly A
   'drop a function': { sql: 'DROP FUNCTION billing.$_double', may: owner },
 };
 
-const onSchema: Record<string, { readonly sql: string; readonly may: readonly Actor[] }> = {
+const onSchema: Record<string, Attempt> = {
   'create a table': { sql: 'CREATE TABLE billing.fresh ()', may: owner },
   'create a function': {
     sql: 'CREATE FUNCTION billing.fresh() RETURNS int LANGUAGE sql RETURN 1',
@@ -89,10 +97,14 @@ export function provePrivileges(major: number, start: () => Promise<PreparedClus
       await cluster.remove();
     });
 
+    const sessionOf = (actor: Actor): pg.Client => {
+      const session = sessions.get(actors[actor].login);
+      if (session === undefined) throw new Error(`${actor} has no session`);
+      return session;
+    };
     const may = async (actor: Actor, statement: string): Promise<boolean> => {
       const who: { readonly login: string; readonly as?: string } = actors[actor];
-      const session = sessions.get(who.login);
-      if (session === undefined) throw new Error(`${who.login} has no session`);
+      const session = sessionOf(actor);
       let warned = false;
       const onNotice = ({ severity }: { severity?: string | undefined }) => {
         warned ||= severity === 'WARNING';
@@ -112,6 +124,13 @@ export function provePrivileges(major: number, start: () => Promise<PreparedClus
         await session.query('ROLLBACK');
       }
     };
+    /** Whether one sees what others are at. */
+    const sees = async (actor: Actor): Promise<boolean> => {
+      const { rows } = await sessionOf(actor).query(
+        `SELECT bool_and(query <> '<insufficient privilege>') AS all FROM pg_stat_activity WHERE usename = 'zoe'`,
+      );
+      return rows[0]?.all as boolean;
+    };
     const inheriting = (allowed: readonly Actor[]): readonly Actor[] =>
       major < 16 && allowed.includes('an owner acting as such')
         ? [...allowed, 'an owner without SET ROLE']
@@ -125,10 +144,11 @@ export function provePrivileges(major: number, start: () => Promise<PreparedClus
       expect(Math.floor(Number(row.server_version_num) / 10_000)).toBe(major);
     });
 
-    for (const [action, { sql, may: allowed }] of Object.entries(onObjects)) {
+    for (const [action, { sql, may: allowed, mayAdopted = [] }] of Object.entries(onObjects)) {
       test.each(ages)(`${names(allowed)} may ${action} that is %s, and nobody else may`, async (age) => {
         const able = await filter(everybody, (actor) => may(actor, sql.replaceAll('$', age)));
-        expect(new Set(able)).toEqual(new Set(inheriting(allowed)));
+        const expected = [...inheriting(allowed), ...(age === 'adopted' ? mayAdopted : [])];
+        expect(new Set(able)).toEqual(new Set(expected));
       });
     }
 
@@ -148,32 +168,28 @@ export function provePrivileges(major: number, start: () => Promise<PreparedClus
       expect(able).toEqual(['adopted']);
     });
 
-    proveStatistics(major, () => ({ cluster, sessions }));
+    proveStatistics(major, () => cluster, sees);
+    proveRedefinition(() => cluster, may, sees);
   });
 }
 
 function proveStatistics(
   major: number,
-  world: () => { cluster: PreparedCluster; sessions: ReadonlyMap<string, pg.Client> },
+  world: () => PreparedCluster,
+  sees: (actor: Actor) => Promise<boolean>,
 ): void {
-  const sees = async (actor: Actor) => {
-    const { rows } = (await world()
-      .sessions.get(actors[actor].login)
-      ?.query(
-        `SELECT bool_and(query <> '<insufficient privilege>') AS all FROM pg_stat_activity WHERE usename = 'zoe'`,
-      )) ?? { rows: [] };
-    return rows[0]?.all as boolean;
-  };
-  const all = desired('app', 'billing');
-
   if (major >= 16) {
     test('statistics stay closed while the admin may not pass them on, and a note says what to run', async () => {
-      const { notes } = await world().cluster.converge(all);
+      const { notes } = await world().converge(all);
 
       expect(notes).toMatchObject([
         {
           code: 'MEMBERSHIP_OUT_OF_REACH',
           statements: [`GRANT "pg_read_all_stats" TO "${roles.analyst}"`],
+        },
+        {
+          code: 'MEMBERSHIP_OUT_OF_REACH',
+          statements: [`GRANT "pg_read_all_stats" TO "${custom('watch')}"`],
         },
         { code: 'MEMBERSHIP_OUT_OF_REACH', statements: [`GRANT "pg_monitor" TO "${roles.monitor}"`] },
       ]);
@@ -181,60 +197,55 @@ function proveStatistics(
     });
   }
 
-  test('an analyst and a monitor see all statistics once the admin may pass them on', async () => {
-    const { cluster } = world();
+  test('an analyst, a watcher and a monitor see all statistics once the admin may pass them on', async () => {
+    const cluster = world();
     await run(cluster.superuserUrl(), 'GRANT pg_read_all_stats, pg_monitor TO postgres WITH ADMIN OPTION');
     await cluster.prepare([]);
 
     const { notes } = await cluster.converge(all);
 
     expect(notes).toEqual([]);
-    expect(await filter(everybody, sees)).toEqual(['an analyst', 'a monitor', 'any other login']);
+    expect(await filter(everybody, sees)).toEqual([
+      'an analyst',
+      'a watcher',
+      'a monitor',
+      'any other login',
+    ]);
   });
 }
 
-/** Makes objects of each age, as their makers would. */
-async function arrange(cluster: PreparedCluster): Promise<void> {
-  await cluster.open('app');
-  const logins = new Map(Object.values(actors).map((actor) => [actor.login, actor]));
-  for (const login of logins.keys()) await cluster.createLogin(login, 'iam');
-  const handOver = [
-    'TABLE $_items',
-    'VIEW $_view',
-    'SEQUENCE $_numbers',
-    'FUNCTION $_double',
-    'PROCEDURE $_touch',
-  ];
-  await run(
-    cluster.adminUrl('app'),
-    'CREATE SCHEMA billing',
-    ...objects('adopted'),
-    'ALTER SCHEMA billing OWNER TO drover_admin',
-    ...handOver.map((object) => `ALTER ${object.replace(' $', ' billing.adopted')} OWNER TO drover_admin`),
-  );
+/** The last tests of all, for they change what the roles may do. */
+function proveRedefinition(
+  world: () => PreparedCluster,
+  may: (actor: Actor, statement: string) => Promise<boolean>,
+  sees: (actor: Actor) => Promise<boolean>,
+): void {
+  const able = (actor: Actor, age: string) =>
+    filter(Object.keys(onObjects), (action) => may(actor, onObjects[action]?.sql.replaceAll('$', age) ?? ''));
 
-  await cluster.converge(desired('app', 'billing', { levels: [], adopt: true, owner: 'olivia' }));
-  const olivia = cluster.url('olivia', localPassword, 'app');
-  await run(olivia, `SET ROLE ${roles.owner}`, ...objects('earlier'));
+  test('who makes schemas, and knows of no custom role, finds nothing to do and changes none', async () => {
+    const { steps } = await world().converge({ ...ofLevels, adopt: true });
 
-  await cluster.converge(desired('app', 'billing'));
-  await run(olivia, `SET ROLE ${roles.owner}`, ...objects('later'));
+    expect(steps.map((step) => step.sql.text)).toEqual([]);
+    expect(await able('an auditor', 'later')).toEqual(['select from a table', 'select from a view']);
+  });
 
-  for (const actor of logins.values()) {
-    if ('memberOf' in actor)
-      await run(cluster.superuserUrl('app'), `GRANT ${actor.memberOf} TO ${actor.login}`);
-  }
-}
+  test('a custom role that is defined anew may do that, with all objects, and no longer what it did', async () => {
+    await world().converge({ ...ofLevels, customRoles: redefined });
 
-function objects(age: (typeof ages)[number]): string[] {
-  return [
-    'CREATE TABLE billing.$_items (id serial PRIMARY KEY, note text)',
-    `INSERT INTO billing.$_items (note) VALUES ('first')`,
-    'CREATE VIEW billing.$_view AS SELECT note FROM billing.$_items',
-    'CREATE SEQUENCE billing.$_numbers',
-    'CREATE FUNCTION billing.$_double(a int) RETURNS int LANGUAGE sql RETURN a * 2',
-    'CREATE PROCEDURE billing.$_touch() LANGUAGE sql BEGIN ATOMIC SELECT 1; END',
-  ].map((text) => text.replaceAll('$', age));
+    await run(world().url('olivia', localPassword, 'app'), `SET ROLE ${roles.owner}`, ...objects('latest'));
+    for (const age of ['earlier', 'later', 'latest']) {
+      expect(await able('a supporter', age)).toEqual([
+        'select from a table',
+        'select from a view',
+        'delete from a table',
+      ]);
+      expect(await able('an auditor', age)).toEqual(['select from a table', 'select from a view']);
+    }
+    expect(await filter(everybody, sees)).toEqual(['an analyst', 'a monitor', 'any other login']);
+    const { steps } = await world().converge({ ...ofLevels, customRoles: redefined });
+    expect(steps.map((step) => step.sql.text)).toEqual([]);
+  });
 }
 
 async function filter<T>(all: readonly T[], keep: (one: T) => Promise<boolean>): Promise<T[]> {

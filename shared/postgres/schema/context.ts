@@ -1,7 +1,7 @@
 import type { Change, Note } from '../../operation/outcome.ts';
 import type { SchemaLevel } from '../names.ts';
 import type { Sql } from '../sql.ts';
-import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
+import type { DesiredSchema, InspectedSchema, ManagedRole, SchemaRoles } from './model.ts';
 
 /** One statement, and what it changes in people's words; a statement that only keeps our own books has none. */
 export interface Step {
@@ -16,12 +16,18 @@ export interface Plan {
   readonly levels: readonly SchemaLevel[];
 }
 
-/** What the parts of a plan share. */
-export interface PlanContext {
+/** What decides about a plan. */
+export interface Situation {
   readonly desired: DesiredSchema;
   readonly roles: SchemaRoles;
   readonly found: InspectedSchema;
-  readonly levels: readonly SchemaLevel[];
+  /** The roles that we look after, and those of them that there are to be. */
+  readonly managed: readonly ManagedRole[];
+  readonly wanted: readonly ManagedRole[];
+}
+
+/** What the parts of a plan share. */
+export interface PlanContext extends Situation {
   readonly steps: Step[];
   readonly notes: Note[];
 }

@@ -44,7 +44,8 @@ export async function convergeSchema(
   desired: DesiredSchema,
   { signal, remainingMs, fence }: ConvergeOptions,
 ): Promise<Converged> {
-  const roles = schemaRoles(desired.database, desired.schema);
+  const custom = desired.customRoles?.map(({ name }) => name);
+  const roles = schemaRoles(desired.database, desired.schema, custom);
   const query = inspection(desired, roles);
   const { plan } = await retryConcurrentChanges(signal, () =>
     pools.withConnection(target, { signal }, (client) =>

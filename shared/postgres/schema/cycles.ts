@@ -1,8 +1,7 @@
 import type { OperationError } from '../../operation/errors.ts';
 import { identifier, sql } from '../sql.ts';
+import type { Situation } from './context.ts';
 import { connectMembers, isClosed } from './database.ts';
-import { wantedLevels } from './levels.ts';
-import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
 import { needsAdmin } from './needs-admin.ts';
 
 interface Membership {
@@ -11,12 +10,9 @@ interface Membership {
 }
 
 /** Roles that somebody made members of each other the wrong way round: PostgreSQL would refuse the right one. */
-export function refuseCycle(
-  desired: DesiredSchema,
-  roles: SchemaRoles,
-  found: InspectedSchema,
-): OperationError | undefined {
-  const wanted = wantedMemberships(desired, roles, found);
+export function refuseCycle(situation: Situation): OperationError | undefined {
+  const { found } = situation;
+  const wanted = wantedMemberships(situation);
   for (const { role, member } of wanted) {
     const way = wayBetween(role, member, [...found.within, ...wanted]) ?? [];
     const obstacle = way.find((step) => found.within.includes(step));
@@ -31,12 +27,11 @@ export function refuseCycle(
   return undefined;
 }
 
-function wantedMemberships(desired: DesiredSchema, roles: SchemaRoles, found: InspectedSchema): Membership[] {
-  const levels = wantedLevels(desired, roles, found);
-  const readers = (['writer', 'analyst'] as const).filter((level) => levels.includes(level));
-  const connecting = isClosed(desired, found) ? connectMembers(desired, roles, found, levels) : [];
+function wantedMemberships(situation: Situation): Membership[] {
+  const { desired, roles, found, wanted } = situation;
+  const connecting = isClosed(desired, found) ? connectMembers(situation) : [];
   return [
-    ...readers.map((level) => ({ role: roles.reader, member: roles[level] })),
+    ...wanted.flatMap(({ name, inherits }) => inherits.map((role) => ({ role, member: name }))),
     { role: roles.owner, member: roles.acting },
     ...(desired.owner === undefined ? [] : [{ role: roles.owner, member: desired.owner }]),
     ...[...connecting].map((member) => ({ role: roles.connect, member })),

@@ -1,8 +1,8 @@
 import type { Change } from '../../operation/outcome.ts';
-import { adminRole, type SchemaLevel, writersRole } from '../names.ts';
+import { adminRole, writersRole } from '../names.ts';
 import { actingAs, identifier, keyword, type Sql, sql } from '../sql.ts';
-import type { PlanContext } from './context.ts';
-import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
+import type { PlanContext, Situation } from './context.ts';
+import type { DesiredSchema, InspectedSchema } from './model.ts';
 
 /** What PUBLIC is to lose in this database: where the message says so, and in databases that are Drover's own. */
 export function publicLoses({ lockDatabase }: DesiredSchema, { database }: InspectedSchema): string[] {
@@ -70,7 +70,7 @@ function planForeignRights({ desired, found, notes }: PlanContext): void {
 }
 
 function planConnect(context: PlanContext): void {
-  const { desired, roles, found, levels } = context;
+  const { desired, roles, found } = context;
   const { database, owner } = desired;
   // Before 16 a login that is NOINHERIT can't connect by a membership, whatever the membership says.
   const alone = found.serverVersion < 160000 && found.principal?.inherit === false ? owner : undefined;
@@ -92,7 +92,7 @@ function planConnect(context: PlanContext): void {
     grantOrNote(context, possible, grant, change);
   }
   const connect = found.roles.find(({ name }) => name === roles.connect);
-  for (const member of connectMembers(desired, roles, found, levels)) {
+  for (const member of connectMembers(context)) {
     if (member === alone) continue;
     if (found.memberships.some((one) => one.role === roles.connect && one.member === member && one.inherit))
       continue;
@@ -109,17 +109,10 @@ function planConnect(context: PlanContext): void {
 }
 
 /** Who connects by the connect role. A member of owner inherits nothing of it, so he can't connect by that. */
-export function connectMembers(
-  { owner }: DesiredSchema,
-  roles: SchemaRoles,
-  found: InspectedSchema,
-  levels: readonly SchemaLevel[],
-): Set<string> {
-  const direct = (['owner', 'reader'] as const).filter((level) => levels.includes(level));
+export function connectMembers({ desired: { owner }, found, wanted }: Situation): Set<string> {
   return new Set([
     ...found.database.connectingRoles,
-    ...direct.map((level) => roles[level]),
-    roles.monitor,
+    ...wanted.filter(({ connects }) => connects).map(({ name }) => name),
     ...(owner === undefined ? [] : [owner]),
   ]);
 }

@@ -1,14 +1,17 @@
 import type pg from 'pg';
 import { actingAdmin, adminRole, roleName, writersRole } from '../names.ts';
 import { type Sql, sql } from '../sql.ts';
-import { type DesiredSchema, type InspectedSchema, predefined, type SchemaRoles } from './model.ts';
+import { managedRoles } from './managed-roles.ts';
+import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
 
-export function schemaRoles(database: string, schema: string): SchemaRoles {
+/** @param custom what the custom roles that are asked for are called */
+export function schemaRoles(database: string, schema: string, custom: readonly string[] = []): SchemaRoles {
   return {
     owner: roleName(database, schema, 'owner'),
     writer: roleName(database, schema, 'writer'),
     reader: roleName(database, schema, 'reader'),
     analyst: roleName(database, schema, 'analyst'),
+    custom: Object.fromEntries(custom.map((name) => [name, roleName(database, schema, name)])),
     monitor: roleName(database, undefined, 'monitor'),
     connect: roleName(database, undefined, 'connect'),
     acting: actingAdmin(database, schema),
@@ -27,11 +30,14 @@ export function readInspection(result: pg.QueryResult): InspectedSchema {
  * extension is the extension's, and the constructors of a range type are the server's. Membership options exist from
  * PostgreSQL 16 on; before, INHERIT was the member's own.
  */
-export function inspection({ schema, owner, lockDatabase }: DesiredSchema, roles: SchemaRoles): Sql {
-  const { acting, ...made } = roles;
-  const managed = Object.values(made);
-  const others = [acting, owner ?? acting];
-  const joined = [roles.owner, roles.reader, roles.connect, ...Object.values(predefined)];
+export function inspection(desired: DesiredSchema, roles: SchemaRoles): Sql {
+  const { schema, owner, lockDatabase } = desired;
+  const all = managedRoles(desired, roles);
+  const managed = all.map(({ name }) => name);
+  const others = [roles.acting, owner ?? roles.acting];
+  const native = unique(all.flatMap((role) => role.native));
+  const inherited = unique(all.flatMap(({ inherits }) => inherits));
+  const joined = [roles.owner, ...inherited, roles.connect, ...native];
   return sql`
 WITH settings AS (
   SELECT current_setting('server_version_num')::int AS version
@@ -160,7 +166,7 @@ SELECT jsonb_build_object(
               FROM pg_catalog.pg_shdescription
              WHERE classoid = 'pg_catalog.pg_authid'::regclass
                AND starts_with(description, '{"managedBy":"drover","database":' || to_json(d.datname)::text || ',')
-               AND description ~ '"level":"(owner|reader)"'
+               AND description ~ '"level":"(owner|reader)"|"version":'
              UNION ALL
             SELECT oid, true FROM managed WHERE rolname = ${roles.owner}
           ) s
@@ -234,7 +240,7 @@ SELECT jsonb_build_object(
   'grantable', coalesce((
     SELECT jsonb_agg(rolname)
       FROM pg_catalog.pg_roles
-     WHERE rolname IN (${Object.values(predefined)})
+     WHERE rolname IN (${native})
        AND (version < 160000 OR pg_has_role(current_user, oid, 'MEMBER WITH ADMIN OPTION'))), '[]'),
   'objects', coalesce((
     SELECT jsonb_agg(jsonb_build_object(
@@ -261,4 +267,8 @@ SELECT jsonb_build_object(
      WHERE d.defaclnamespace = 0 AND d.defaclobjtype = 'f')
 ) AS inspected
   FROM settings`;
+}
+
+function unique(values: readonly string[]): string[] {
+  return [...new Set(values)];
 }

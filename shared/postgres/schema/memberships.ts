@@ -1,36 +1,26 @@
+import type { Note } from '../../operation/outcome.ts';
+import { adminRole } from '../names.ts';
 import { identifier, type Sql, sql } from '../sql.ts';
-import type { PlanContext } from './context.ts';
-import {
-  type InspectedMembership,
-  type InspectedSchema,
-  type JoinedRole,
-  predefined,
-  type SchemaRoles,
-} from './model.ts';
+import type { PlanContext, Situation } from './context.ts';
+import type { InspectedMembership, JoinedRole } from './model.ts';
 
 /**
- * Memberships by which one of our roles has more than its level: in another level's role, or in anybody's. They are
- * ours to take away, for the role is.
+ * Memberships by which one of our roles has more than its definition says: in another of our roles, or in anybody's.
+ * They are ours to take away, for the role is. All of them may connect, be it by another's closing of the database.
  */
-export function surplusMemberships(roles: SchemaRoles, found: InspectedSchema): JoinedRole[] {
-  const expected: readonly (readonly [role: string, members: readonly string[]])[] = [
-    [roles.reader, [roles.writer, roles.analyst]],
-    [roles.connect, [roles.owner, roles.reader, roles.monitor]],
-    [predefined.analyst, [roles.analyst]],
-    [predefined.monitor, [roles.monitor]],
-  ];
-  return found.joined.filter(
-    ({ role, member }) => !expected.some(([known, members]) => known === role && members.includes(member)),
-  );
+export function surplusMemberships({ managed, roles, found }: Situation): JoinedRole[] {
+  return found.joined.filter(({ role, member }) => {
+    const { inherits = [], native = [] } = managed.find(({ name }) => name === member) ?? {};
+    return ![roles.connect, ...inherits, ...native].includes(role);
+  });
 }
 
-/** Whether the acting admin may revoke a membership: from 16 on its grantor alone, before that nobody a superuser's. */
-export function isRevocable(
-  roles: SchemaRoles,
-  found: InspectedSchema,
-  { grantor, superuser }: JoinedRole,
-): boolean {
-  return found.serverVersion < 160000 ? !superuser : grantor === roles.acting;
+/**
+ * Whether the acting admin may revoke a membership: from 16 on only as its grantor, and it has the privileges of
+ * `drover_admin`, too; before that nobody a superuser's.
+ */
+export function isRevocable({ roles, found }: Situation, { grantor, superuser }: JoinedRole): boolean {
+  return found.serverVersion < 160000 ? !superuser : [roles.acting, adminRole].includes(grantor);
 }
 
 /** The statement that takes a membership away, for whoever may. */
@@ -39,11 +29,12 @@ export function revokeMembership({ role, member, grantor }: JoinedRole, serverVe
   return sql`REVOKE ${identifier(role)} FROM ${identifier(member)}${by}`;
 }
 
-function planSurplus({ roles, found, steps, notes }: PlanContext): void {
-  for (const surplus of surplusMemberships(roles, found)) {
+function planSurplus(context: PlanContext): void {
+  const { found, steps, notes } = context;
+  for (const surplus of surplusMemberships(context)) {
     const { role, member, grantor } = surplus;
     const revoke = revokeMembership(surplus, found.serverVersion);
-    if (isRevocable(roles, found, surplus)) {
+    if (isRevocable(context, surplus)) {
       steps.push({
         sql: revoke,
         change: { action: 'revoke', kind: 'membership', name: role, detail: `from ${member}` },
@@ -51,7 +42,7 @@ function planSurplus({ roles, found, steps, notes }: PlanContext): void {
     } else {
       notes.push({
         code: 'FOREIGN_MEMBERSHIP',
-        message: `${member} is a member of ${role} by a grant of ${grantor}, and so has more than its level. Who may act as ${grantor} can revoke it.`,
+        message: `${member} is a member of ${role} by a grant of ${grantor}, and so has more than its definition says. Who may act as ${grantor} can revoke it.`,
         statements: [revoke.text],
       });
     }
@@ -61,7 +52,7 @@ function planSurplus({ roles, found, steps, notes }: PlanContext): void {
 /** Who of our roles is a member of which, and who may act as the owner. */
 export function planMemberships(context: PlanContext): void {
   planSurplus(context);
-  const { desired, roles, found, levels, steps, notes } = context;
+  const { desired, roles, found, wanted, steps, notes } = context;
   const has = (role: string, member: string, fits: (membership: InspectedMembership) => boolean) =>
     found.memberships.some(
       (membership) => membership.role === role && membership.member === member && fits(membership),
@@ -73,22 +64,16 @@ export function planMemberships(context: PlanContext): void {
       change: { action: 'grant', kind: 'membership', name: role, detail: `to ${member}` },
     });
 
-  for (const level of ['writer', 'analyst'] as const) {
-    if (levels.includes(level) && !has(roles.reader, roles[level], ({ inherit }) => inherit)) {
-      grant(roles.reader, roles[level], sql` WITH INHERIT TRUE`);
+  for (const { name, inherits } of wanted) {
+    for (const role of inherits) {
+      if (!has(role, name, ({ inherit }) => inherit)) grant(role, name, sql` WITH INHERIT TRUE`);
     }
   }
-  for (const level of ['analyst', 'monitor'] as const) {
-    const role = predefined[level];
-    const wanted = level === 'monitor' || levels.includes(level);
-    if (!wanted || has(role, roles[level], ({ inherit }) => inherit)) continue;
-    if (found.grantable.includes(role)) grant(role, roles[level], sql` WITH INHERIT TRUE`);
-    else {
-      notes.push({
-        code: 'MEMBERSHIP_OUT_OF_REACH',
-        message: `${roles[level]} should be a member of ${role}; who grants that needs ADMIN on ${role}, which Drover has not.`,
-        statements: [sql`GRANT ${identifier(role)} TO ${identifier(roles[level])}`.text],
-      });
+  for (const { name, native } of wanted) {
+    for (const role of native) {
+      if (has(role, name, ({ inherit }) => inherit)) continue;
+      if (found.grantable.includes(role)) grant(role, name, sql` WITH INHERIT TRUE`);
+      else notes.push(outOfReach(role, name, found.serverVersion));
     }
   }
   const { owner } = desired;
@@ -109,4 +94,19 @@ export function planMemberships(context: PlanContext): void {
       statements: [revoke.text],
     });
   }
+}
+
+function outOfReach(role: string, member: string, serverVersion: number): Note {
+  // Before 16 an admin may pass every predefined role on that there is.
+  if (serverVersion < 160000) {
+    return {
+      code: 'PREDEFINED_ROLE_MISSING',
+      message: `${member} should be a member of ${role}, which this version of PostgreSQL doesn't have.`,
+    };
+  }
+  return {
+    code: 'MEMBERSHIP_OUT_OF_REACH',
+    message: `${member} should be a member of ${role}; who grants that needs ADMIN on ${role}, which Drover has not.`,
+    statements: [sql`GRANT ${identifier(role)} TO ${identifier(member)}`.text],
+  };
 }

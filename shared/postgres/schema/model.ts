@@ -1,4 +1,7 @@
+import type { CustomRole } from '../custom-role.ts';
+import type { Marker } from '../marker.ts';
 import type { SchemaLevel } from '../names.ts';
+import type { RoleDefinition } from './levels.ts';
 
 /** What a schema should be like. */
 export interface DesiredSchema {
@@ -6,6 +9,8 @@ export interface DesiredSchema {
   readonly schema: string;
   /** Levels to make; `owner` always is, and what one builds on. Those that exist already stay. */
   readonly levels: readonly SchemaLevel[];
+  /** Roles to define beside the levels, or to bring to another definition. Others that there are stay as they are. */
+  readonly customRoles?: readonly CustomRole[];
   /** A login that may act as the schema's owner. */
   readonly owner?: string;
   /** Left as it is where undefined. */
@@ -22,6 +27,8 @@ export interface SchemaRoles {
   readonly writer: string;
   readonly reader: string;
   readonly analyst: string;
+  /** Those that were asked for, by what their definitions call them. */
+  readonly custom: Readonly<Record<string, string>>;
   /** Of the database: who may see its statistics, and who may connect where PUBLIC may not. */
   readonly monitor: string;
   readonly connect: string;
@@ -29,25 +36,21 @@ export interface SchemaRoles {
   readonly acting: string;
 }
 
-/** Classes of objects that levels have privileges on. */
+/** A role that the management of a schema looks after: a level, a custom role, or one of the schema's database. */
+export interface ManagedRole extends Pick<RoleDefinition, 'privileges' | 'native'> {
+  readonly name: string;
+  /** What its comment says; of an owner's and a monitor's without what changes with time. */
+  readonly marker: Marker;
+  /** The names of the roles whose privileges it has, too. */
+  readonly inherits: readonly string[];
+  /** In a closed database it is a member of the connect role itself, not by what it inherits. */
+  readonly connects: boolean;
+}
+
+/** Classes of objects that roles have privileges on. */
 export const objectClasses = ['TABLE', 'SEQUENCE', 'ROUTINE'] as const;
 
 export type ObjectClass = (typeof objectClasses)[number];
-
-/**
- * What each level may do, beyond what it inherits: `writer` and `analyst` are members of `reader`; `owner` owns.
- *
- * A reader may execute routines, for views and row policies call them as whoever reads; a routine that is
- * SECURITY DEFINER does what its author, who acts as owner, lets it do.
- */
-export const levelPrivileges: Record<ObjectClass, Partial<Record<SchemaLevel, readonly string[]>>> = {
-  TABLE: { reader: ['SELECT'], writer: ['INSERT', 'UPDATE', 'DELETE'] },
-  SEQUENCE: { reader: ['SELECT'], writer: ['USAGE', 'UPDATE'] },
-  ROUTINE: { reader: ['EXECUTE'] },
-};
-
-/** Predefined roles that a level is a member of. */
-export const predefined = { analyst: 'pg_read_all_stats', monitor: 'pg_monitor' } as const;
 
 export interface InspectedRole {
   readonly name: string;

@@ -1,9 +1,9 @@
-import { formatMarker, parseMarker } from '../marker.ts';
+import { formatMarker, type Marker, parseMarker } from '../marker.ts';
 import { adminRole } from '../names.ts';
-import { identifier, sql } from '../sql.ts';
+import { identifier, type Sql, sql } from '../sql.ts';
 import type { Plan, PlanContext } from './context.ts';
-import { isClosed, planDatabase } from './database.ts';
-import { wantedLevels } from './levels.ts';
+import { planDatabase } from './database.ts';
+import { levelsOf, managedRoles, wantedRoles } from './managed-roles.ts';
 import { planMemberships } from './memberships.ts';
 import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
 import { planOwnership } from './ownership.ts';
@@ -24,10 +24,11 @@ export function planSchema(
   found: InspectedSchema,
   mark: { epoch: number; always: boolean },
 ): Plan {
-  const refusal = refuse(desired, roles, found);
+  const managed = managedRoles(desired, roles);
+  const wanted = wantedRoles(managed, desired, found);
+  const context: PlanContext = { desired, roles, found, managed, wanted, steps: [], notes: [] };
+  const refusal = refuse(context);
   if (refusal) throw refusal;
-  const levels = wantedLevels(desired, roles, found);
-  const context: PlanContext = { desired, roles, found, levels, steps: [], notes: [] };
   planRoles(context);
   planOwnership(context);
   planPrivileges(context);
@@ -35,64 +36,72 @@ export function planSchema(
   planDatabase(context);
   const { steps, notes } = context;
   if (steps.length > 0 || mark.always) {
-    const marker = {
+    const { grants } = ownerMarker(roles, found) ?? {};
+    const marker: Marker = {
       managedBy: 'drover',
       database: desired.database,
       schema: desired.schema,
       level: 'owner',
-    } as const;
-    steps.push({
-      sql: sql`COMMENT ON ROLE ${identifier(roles.owner)} IS ${formatMarker({ ...marker, epoch: mark.epoch })}`,
-    });
+      epoch: mark.epoch,
+      ...(grants === undefined ? {} : { grants }),
+    };
+    steps.push({ sql: setMarker(roles.owner, marker) });
   }
-  return { steps, notes, levels };
+  return { steps, notes, levels: levelsOf(wanted, roles) };
 }
 
 /** The epoch that the last change left, or undefined. */
 export function foundEpoch(roles: SchemaRoles, found: InspectedSchema): number | undefined {
+  return ownerMarker(roles, found)?.epoch;
+}
+
+function ownerMarker(roles: SchemaRoles, found: InspectedSchema): Marker | undefined {
   const owner = found.roles.find(({ name }) => name === roles.owner);
-  return parseMarker(owner?.comment ?? null)?.epoch;
+  return parseMarker(owner?.comment ?? null);
 }
 
 function planRoles(context: PlanContext): void {
-  const { desired, roles, found, levels, steps } = context;
-  const { database, schema } = desired;
-  const databaseLevels = isClosed(desired, found)
-    ? (['monitor', 'connect'] as const)
-    : (['monitor'] as const);
-  for (const level of [...levels, ...databaseLevels]) {
-    const name = roles[level];
+  const { roles, found, managed, wanted, steps } = context;
+  for (const { name, marker } of wanted) {
     const role = found.roles.find((candidate) => candidate.name === name);
-    const ofDatabase = level === 'monitor' || level === 'connect';
     if (role === undefined) {
       // A database's roles are every acting admin's. Before 16 a role's creator has no hold on it, so that an upgrade
       // would leave it without an admin.
+      const ofDatabase = marker.schema === undefined;
       const admin = ofDatabase ? adminRole : found.serverVersion < 160000 ? roles.acting : undefined;
       const clause = admin === undefined ? sql`` : sql` ADMIN ${identifier(admin)}`;
       steps.push({
         sql: sql`CREATE ROLE ${identifier(name)} NOLOGIN${clause}`,
-        change: { action: 'create', kind: 'role', name, detail: level },
+        change: { action: 'create', kind: 'role', name, detail: marker.level },
       });
-    } else if (role.login || !role.inherit || role.createRole || role.createDatabase) {
-      alterRole(context, role);
-    }
-    const adopted = role !== undefined && !isOurs(role, desired, roles);
-    if (adopted || (role === undefined && level !== 'owner')) {
       // A new owner's is set at the end, with the epoch.
-      const marker = formatMarker({
-        managedBy: 'drover',
-        database,
-        ...(ofDatabase ? {} : { schema }),
-        level,
-      });
+      if (name !== roles.owner) steps.push({ sql: setMarker(name, marker) });
+      continue;
+    }
+    if (role.login || !role.inherit || role.createRole || role.createDatabase) alterRole(context, role);
+    if (!isOurs(role, managed)) {
       steps.push({
-        sql: sql`COMMENT ON ROLE ${identifier(name)} IS ${marker}`,
-        ...(adopted
-          ? { change: { action: 'transfer', kind: 'role', name, detail: 'adopted' } as const }
-          : {}),
+        sql: setMarker(name, marker),
+        change: { action: 'transfer', kind: 'role', name, detail: 'adopted' },
       });
+      continue;
+    }
+    const detail = redefinition(parseMarker(role.comment), marker);
+    if (detail !== undefined) {
+      steps.push({ sql: setMarker(name, marker), change: { action: 'alter', kind: 'role', name, detail } });
     }
   }
+}
+
+function setMarker(role: string, marker: Marker): Sql {
+  return sql`COMMENT ON ROLE ${identifier(role)} IS ${formatMarker(marker)}`;
+}
+
+/** How a custom role's definition differs from the one that was applied last; undefined where it is the same. */
+function redefinition(found: Marker | undefined, { version, checksum }: Marker): string | undefined {
+  if (version === undefined) return undefined;
+  if (found?.version !== version) return `version ${found?.version ?? 'unknown'} → ${version}`;
+  return found.checksum === checksum ? undefined : `version ${version}, defined otherwise`;
 }
 
 function alterRole({ steps, notes }: PlanContext, role: { name: string; administrable: boolean }): void {

@@ -1,7 +1,6 @@
-import { type SchemaLevel, schemaLevels } from '../names.ts';
 import { actingAs, identifier, keyword, Sql, sql } from '../sql.ts';
 import type { PlanContext, Step } from './context.ts';
-import { type InspectedPrivilege, levelPrivileges, type ObjectClass, objectClasses } from './model.ts';
+import { type InspectedPrivilege, type ObjectClass, objectClasses } from './model.ts';
 import { takesOver } from './refusals.ts';
 
 /** So many objects are named in one statement. */
@@ -30,10 +29,17 @@ export function planPrivileges(context: PlanContext): void {
   });
 }
 
-function wanted(context: PlanContext, privileges: Partial<Record<SchemaLevel, readonly string[]>>) {
-  return schemaLevels
-    .filter((level) => level !== 'owner' && context.levels.includes(level))
-    .map((level) => ({ role: context.roles[level], privileges: privileges[level] ?? [] }));
+const definedAs = { TABLE: 'tables', SEQUENCE: 'sequences', ROUTINE: 'routines' } as const;
+
+/** What the roles should have of an object of this class, or of the schema itself. */
+function wantedPrivileges({ wanted }: PlanContext, on: ObjectClass | 'SCHEMA') {
+  return wanted.flatMap(({ name: role, inherits, privileges }) => {
+    if (privileges === undefined) return [];
+    if (on !== 'SCHEMA') return [{ role, privileges: privileges[definedAs[on]] }];
+    // Who may do something with an object has to reach it; who inherits a level does by that.
+    const reaches = inherits.length === 0 && Object.values(privileges).some((some) => some.length > 0);
+    return [{ role, privileges: reaches ? ['USAGE'] : [] }];
+  });
 }
 
 function planSchemaPrivileges(context: PlanContext): void {
@@ -41,7 +47,7 @@ function planSchemaPrivileges(context: PlanContext): void {
   const { database, schema } = desired;
   const on = sql`SCHEMA ${identifier(schema)}`;
   const name = `${database}.${schema}`;
-  for (const { role, privileges } of wanted(context, { reader: ['USAGE'] })) {
+  for (const { role, privileges } of wantedPrivileges(context, 'SCHEMA')) {
     // A new owner takes the old owner's grants over as his own.
     converge(context, { on, kind: 'schema', name, role, privileges, has: found.schema?.privileges ?? [] });
   }
@@ -55,7 +61,7 @@ function planObjectPrivileges(context: PlanContext, objectClass: ObjectClass): v
       const names = group.names.slice(index, index + objectsPerStatement);
       const on = sql`${keyword(objectClass)} ${names.map((name) => Sql.of(name))}`;
       const kind = objectClass.toLowerCase();
-      for (const { role, privileges } of wanted(context, levelPrivileges[objectClass])) {
+      for (const { role, privileges } of wantedPrivileges(context, objectClass)) {
         converge(context, { on, kind, name: names.join(', '), role, privileges, has: group.privileges });
       }
     }
@@ -129,7 +135,7 @@ function unique(values: readonly string[]): string[] {
   return [...new Set(values)];
 }
 
-/** What members of the levels may do with objects that are yet to be made. In the whole database nothing is set for them. */
+/** What members of the roles may do with objects that are yet to be made. In the whole database nothing is set for them. */
 function planDefaultPrivileges(context: PlanContext, objectClass: ObjectClass): void {
   const { desired, roles, found, steps } = context;
   const { database, schema } = desired;
@@ -140,7 +146,7 @@ function planDefaultPrivileges(context: PlanContext, objectClass: ObjectClass): 
     const place = scope === 'schema' ? sql` IN SCHEMA ${identifier(schema)}` : sql``;
     const alter = sql`ALTER DEFAULT PRIVILEGES FOR ROLE ${identifier(roles.owner)}${place}`;
     const name = scope === 'schema' ? `${database}.${schema}` : database;
-    for (const { role, privileges } of wanted(context, levelPrivileges[objectClass])) {
+    for (const { role, privileges } of wantedPrivileges(context, objectClass)) {
       const expected = scope === 'schema' ? privileges : [];
       const held = found.defaultPrivileges.filter(
         (one) => one.scope === scope && one.class === objectClass && one.grantee === role,

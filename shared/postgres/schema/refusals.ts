@@ -2,21 +2,26 @@ import { OperationError } from '../../operation/errors.ts';
 import { parseMarker } from '../marker.ts';
 import { adminRole, writersRole } from '../names.ts';
 import { identifier, keyword, Sql, sql } from '../sql.ts';
+import type { Situation } from './context.ts';
 import { refuseCycle } from './cycles.ts';
 import { publicRights } from './database.ts';
 import { isRevocable, revokeMembership, surplusMemberships } from './memberships.ts';
-import type { DesiredSchema, InspectedRole, InspectedSchema, ObjectGroup, SchemaRoles } from './model.ts';
+import type {
+  DesiredSchema,
+  InspectedRole,
+  InspectedSchema,
+  ManagedRole,
+  ObjectGroup,
+  SchemaRoles,
+} from './model.ts';
 import { needsAdmin } from './needs-admin.ts';
 
 /** Whether the role's marker says that it is this one. Its name alone says nothing. */
-export function isOurs(
-  role: InspectedRole,
-  { database, schema }: DesiredSchema,
-  roles: SchemaRoles,
-): boolean {
-  const marker = parseMarker(role.comment);
-  const wanted = role.name === roles.monitor || role.name === roles.connect ? undefined : schema;
-  return marker !== undefined && marker.database === database && marker.schema === wanted;
+export function isOurs({ name, comment }: InspectedRole, managed: readonly ManagedRole[]): boolean {
+  const marker = parseMarker(comment);
+  const expected = managed.find((role) => role.name === name)?.marker;
+  if (marker === undefined || expected === undefined) return false;
+  return (['database', 'schema', 'level'] as const).every((field) => marker[field] === expected[field]);
 }
 
 /**
@@ -24,35 +29,28 @@ export function isOurs(
  *
  * @returns the first reason, or undefined where the plan can go on
  */
-export function refuse(
-  desired: DesiredSchema,
-  roles: SchemaRoles,
-  found: InspectedSchema,
-): OperationError | undefined {
+export function refuse(situation: Situation): OperationError | undefined {
+  const { desired, found } = situation;
   return (
-    refuseRoles(desired, roles, found) ??
-    refuseSchema(desired, roles, found) ??
-    refusePrincipal(desired, roles, found) ??
+    refuseRoles(situation) ??
+    refuseSchema(situation) ??
+    refusePrincipal(situation) ??
     refuseLock(desired, found) ??
-    refuseCycle(desired, roles, found) ??
-    refuseSurplus(desired, roles, found)
+    refuseCycle(situation) ??
+    refuseSurplus(situation)
   );
 }
 
-function refuseRoles(
-  desired: DesiredSchema,
-  roles: SchemaRoles,
-  found: InspectedSchema,
-): OperationError | undefined {
+function refuseRoles({ desired, roles, found, managed }: Situation): OperationError | undefined {
   for (const role of found.roles) {
     const { name, privileged, administrable } = role;
-    const ours = isOurs(role, desired, roles);
+    const ours = isOurs(role, managed);
     const marker = parseMarker(role.comment);
     if (marker && !ours) {
       const owner = marker.schema === undefined ? marker.database : `${marker.database}.${marker.schema}`;
       return new OperationError(
         'ROLE_NOT_MANAGED',
-        `The role ${name} belongs to ${owner}, not to this schema.`,
+        `The role ${name} is marked as the ${marker.level} of ${owner}, and can't be another.`,
         {
           details: { role: name },
         },
@@ -76,30 +74,23 @@ function refuseRoles(
   return undefined;
 }
 
-/** A role to adopt that is a member of others would give its own members more than its level. */
-function refuseSurplus(
-  desired: DesiredSchema,
-  roles: SchemaRoles,
-  found: InspectedSchema,
-): OperationError | undefined {
-  const adopted = found.roles.filter((role) => !isOurs(role, desired, roles)).map(({ name }) => name);
-  const surplus = surplusMemberships(roles, found).filter(
-    (one) => adopted.includes(one.member) && !isRevocable(roles, found, one),
+/** A role to adopt that is a member of others would give its own members more than it should. */
+function refuseSurplus(situation: Situation): OperationError | undefined {
+  const { found, managed } = situation;
+  const adopted = found.roles.filter((role) => !isOurs(role, managed)).map(({ name }) => name);
+  const surplus = surplusMemberships(situation).filter(
+    (one) => adopted.includes(one.member) && !isRevocable(situation, one),
   );
   if (surplus.length === 0) return undefined;
   const list = surplus.map(({ member, role }) => `${member} of ${role}`).join(', ');
   return needsAdmin(
     'ADOPTION_NEEDS_ADMIN',
-    `Roles to adopt are members of others, and would give their members more than their level: ${list}.`,
+    `Roles to adopt are members of others, and would give their members more than they should: ${list}.`,
     surplus.map((one) => revokeMembership(one, found.serverVersion)),
   );
 }
 
-function refuseSchema(
-  desired: DesiredSchema,
-  roles: SchemaRoles,
-  found: InspectedSchema,
-): OperationError | undefined {
+function refuseSchema({ desired, roles, found }: Situation): OperationError | undefined {
   const { database, schema, adopt } = desired;
   const [similar] = found.similar;
   if (found.schema === null && similar !== undefined) {
@@ -166,11 +157,12 @@ export function transfer(group: ObjectGroup, owner: string): Sql[] {
   );
 }
 
-function refusePrincipal(
-  { owner }: DesiredSchema,
-  roles: SchemaRoles,
-  { principal }: InspectedSchema,
-): OperationError | undefined {
+function refusePrincipal({
+  desired: { owner },
+  roles,
+  found: { principal },
+  managed,
+}: Situation): OperationError | undefined {
   if (owner === undefined) return undefined;
   if (principal === null) {
     return new OperationError(
@@ -181,7 +173,7 @@ function refusePrincipal(
       },
     );
   }
-  const system = principal.system || Object.values(roles).includes(owner);
+  const system = principal.system || owner === roles.acting || managed.some(({ name }) => name === owner);
   if (principal.login && !principal.superuser && !system) return undefined;
   const why = principal.superuser ? 'a superuser' : system ? 'a role of the system' : 'not a login';
   return new OperationError(

@@ -10,6 +10,9 @@ test('a marker that was written is read back as it was', () => {
         schema: fc.string({ unit: 'binary' }),
         level: fc.string(),
         epoch: fc.nat(),
+        grants: fc.nat(),
+        version: fc.nat(),
+        checksum: fc.string(),
       },
       { requiredKeys: ['database', 'level'] },
     )
@@ -24,6 +27,18 @@ test('a marker that was written is read back as it was', () => {
 test('a marker begins with what the inspection looks for', () => {
   const text = formatMarker({ managedBy: 'drover', level: 'owner', schema: 's', database: 'a"b', epoch: 3 });
   expect(text).toBe('{"managedBy":"drover","database":"a\\"b","schema":"s","level":"owner","epoch":3}');
+  const custom = formatMarker({ checksum: 'c', version: 2, level: 'x', managedBy: 'drover', database: 'a' });
+  expect(custom).toBe('{"managedBy":"drover","database":"a","level":"x","version":2,"checksum":"c"}');
+});
+
+test('no name in a marker looks like what only some markers have', () => {
+  fc.assert(
+    fc.property(fc.string({ unit: 'binary' }), (rest) => {
+      const schema = `","level":"owner","version":1${rest}`;
+      const text = formatMarker({ managedBy: 'drover', database: schema, schema, level: 'writer' });
+      expect(text).not.toMatch(/"level":"(owner|reader)"|"version":/);
+    }),
+  );
 });
 
 test.each([

@@ -17,4 +17,4 @@ afterAll(async () => {
 
 test('whatever is found in a catalog, what was applied needs not be applied again, or is refused', async () => {
   await proveConvergence(laboratory, 150);
-});
+}, 180_000);

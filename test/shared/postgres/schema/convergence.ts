@@ -3,13 +3,13 @@ import pg from 'pg';
 import { OperationError } from '../../../../shared/operation/errors.ts';
 import type { Converged } from '../../../../shared/postgres/schema/converge.ts';
 import { schemaRoles } from '../../../../shared/postgres/schema/inspect.ts';
-import { levelPrivileges, type SchemaRoles } from '../../../../shared/postgres/schema/model.ts';
 import { identifier, sql } from '../../../../shared/postgres/sql.ts';
 import { isServerError } from '../../../../shared/postgres/sqlstate.ts';
 import { desired, functionLogin, type PreparedCluster, run } from '../../../support/postgres.ts';
 import { difference, type Fact, readCatalog } from './catalog.ts';
-import { type Actor, type Deed, managed, type World } from './deeds.ts';
-import { places, type StartingState, startingState, type Wish, wish } from './starting-state.ts';
+import { type Deed, managed, type World } from './deeds.ts';
+import { anonymous, isOthers, namesIn, wrongRights } from './expectations.ts';
+import { nativeRoles, places, type StartingState, startingState, type Wish, wish } from './starting-state.ts';
 
 /** What became of a case, for counting. */
 export type Ending = 'changed' | 'unchanged' | string;
@@ -22,7 +22,6 @@ export interface Laboratory {
 
 interface Bench {
   readonly world: World;
-  readonly roles: SchemaRoles;
   readonly client: pg.Client;
 }
 
@@ -43,13 +42,11 @@ export async function openLaboratory(cluster: PreparedCluster): Promise<Laborato
   );
   for (const { database, schema } of places) {
     await cluster.open(database);
-    const roles = schemaRoles(database, schema);
-    const role = (actor: Actor) => (Object.hasOwn(roles, actor) ? roles[actor as keyof SchemaRoles] : actor);
     const client = new pg.Client({ connectionString: cluster.superuserUrl(database) });
     await client.connect();
     await client.query('CREATE TEMPORARY TABLE prepared AS SELECT * FROM pg_auth_members');
     await client.query(surroundings(database));
-    benches.push({ world: { database, schema, role }, roles, client });
+    benches.push({ world: { database, schema, role: namesIn(database, schema) }, client });
   }
   return {
     async check(state, wished) {
@@ -69,7 +66,7 @@ export async function openLaboratory(cluster: PreparedCluster): Promise<Laborato
 
 async function observe(
   cluster: PreparedCluster,
-  { world, roles, client }: Bench,
+  { world, client }: Bench,
   state: StartingState,
   wished: Wish,
 ): Promise<Ending> {
@@ -80,6 +77,7 @@ async function observe(
         ...(principal === undefined ? {} : { owner: world.role(principal) }),
       }),
     );
+  if (state.passesOn) await client.query(passOn(world));
   if (state.before) await outcomeOf(converge(state.before));
   for (const deed of state.deeds) await attempt(client, deed, world);
 
@@ -92,14 +90,22 @@ async function observe(
     if (first.retryable) throw first;
     return first.code;
   }
+  const custom = wished.customRoles?.map(({ name }) => name);
+  const roles = schemaRoles(world.database, world.schema, custom);
   const theirs = (facts: readonly Fact[]) =>
     facts.filter((fact) => isOthers(fact, before, world, roles, wished)).map(anonymous(world));
   nothing('what is not ours was touched', difference(theirs(before), theirs(after)));
-  nothing('a level has not what it should', wrongPrivileges(after, world, roles, first));
+  nothing('a role has not what it should', wrongRights(after, world, roles, wished, first));
   const { steps } = await converge(wished);
   const again = steps.map((step) => step.sql.text);
   nothing('converging again found something to do', again);
   return first.steps.length > 0 ? 'changed' : 'unchanged';
+}
+
+/** What an instance's admin may have done, so that the acting admin can pass these on. */
+function passOn({ role }: World): string {
+  const some = nativeRoles.map((name) => identifier(name).text).join(', ');
+  return `GRANT ${some} TO ${identifier(role('acting')).text} WITH ADMIN OPTION`;
 }
 
 /** Does it, if it can be done. */
@@ -151,93 +157,6 @@ async function wipe(client: pg.Client, { database, role }: World): Promise<void>
     INSERT INTO pg_auth_members
     SELECT * FROM prepared p WHERE to_jsonb(p) NOT IN (SELECT to_jsonb(a) FROM pg_auth_members a);
     ${surroundings(database)}`);
-}
-
-/** Names of grantors change when an object changes its owner; the privileges don't. */
-function anonymous({ schema }: World) {
-  return (fact: Fact): Fact =>
-    fact.area === 'privilege' && fact.schema === schema ? { ...fact, grantor: '' } : fact;
-}
-
-/** Whether a fact is none of the business of this schema's management. */
-function isOthers(
-  fact: Fact,
-  before: readonly Fact[],
-  { schema }: World,
-  roles: SchemaRoles,
-  { adopt, lockDatabase, principal }: Wish,
-): boolean {
-  const { acting, ...made } = roles;
-  const ours = (name: string) => Object.values(made).includes(name);
-  const inside = fact.schema === schema;
-  switch (fact.area) {
-    case 'role':
-      return !ours(fact.about);
-    case 'comment':
-      return !ours(fact.about.replace(/^role /, '')) && !inside;
-    case 'membership':
-      return !ours(fact.about) && !(ours(fact.who) && fact.about.startsWith('pg_'));
-    case 'owner':
-      return !(inside && (adopt || fact.who === 'drover_admin' || ours(fact.who)));
-    case 'default':
-      return !fact.about.startsWith(`${roles.owner} `) || !(ours(fact.who) || fact.who === 'PUBLIC');
-    case 'privilege': {
-      if (fact.about.startsWith('database ')) {
-        const locked =
-          lockDatabase ||
-          before.some(
-            (one) => one.area === 'owner' && one.about === fact.about && one.who === 'drover_admin',
-          );
-        return (
-          !ours(fact.who) &&
-          fact.who !== 'drover_writers' &&
-          fact.who !== principal &&
-          !(locked && fact.who === 'PUBLIC')
-        );
-      }
-      if (fact.about === 'schema public') return !(lockDatabase && fact.who === 'PUBLIC');
-      if (!inside) return true;
-      const owned = before.some(
-        (one) => one.area === 'owner' && one.about === fact.about && one.who === fact.who,
-      );
-      return !ours(fact.who) && !owned && fact.who !== 'drover_admin';
-    }
-  }
-}
-
-/** What the levels hold too little or too much of, by grants of the schema's owner. */
-function wrongPrivileges(
-  facts: readonly Fact[],
-  { schema }: World,
-  roles: SchemaRoles,
-  { levels, notes }: Converged,
-): string[] {
-  const wrong: string[] = [];
-  const kinds = { relation: 'TABLE', column: 'TABLE', routine: 'ROUTINE' } as const;
-  const sequences = new Set(
-    facts
-      .filter(({ area, what }) => area === 'privilege' && what.startsWith('USAGE'))
-      .map(({ about }) => about),
-  );
-  for (const { about, who } of facts.filter((one) => one.area === 'owner' && one.schema === schema)) {
-    const kind = kinds[about.split(' ')[0] as keyof typeof kinds];
-    if (kind === undefined || who !== roles.owner) continue;
-    for (const level of levels.filter((one) => one !== 'owner')) {
-      const wanted = levelPrivileges[sequences.has(about) ? 'SEQUENCE' : kind][level] ?? [];
-      const held = facts.filter(
-        (one) => one.area === 'privilege' && one.about === about && one.who === roles[level],
-      );
-      const lacking = wanted.filter(
-        (privilege) => !held.some(({ what }) => what.replace('*', '') === privilege),
-      );
-      const surplus = held.filter(({ what, grantor }) => grantor === roles.owner && !wanted.includes(what));
-      const noted = notes.some(({ message }) => surplus.some(() => message.includes(roles[level])));
-      if (lacking.length > 0) wrong.push(`${level} lacks ${lacking.join(', ')} on ${about}`);
-      if (surplus.length > 0 && !noted)
-        wrong.push(`${level} still has ${surplus.map(({ what }) => what).join(', ')} on ${about}`);
-    }
-  }
-  return wrong;
 }
 
 /** Checks that many cases that fast-check makes up; it prints the seed and the smallest case it finds that fails. */

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { identifier, sql } from '../../../../shared/postgres/sql.ts';
 
 /** Roles by what they are; the world of a case gives them their names. */
-export const managed = ['owner', 'writer', 'reader', 'analyst', 'monitor', 'connect'] as const;
 const levels = ['owner', 'writer', 'reader', 'analyst'] as const;
+export const custom = ['support', 'audit'] as const;
+export const managed = [...levels, ...custom, 'monitor', 'connect'] as const;
 const outsiders = ['alice', 'bob', 'team', 'postgres', 'drover_admin'] as const;
 export type Actor = (typeof managed)[number] | (typeof outsiders)[number] | 'acting';
 
@@ -27,7 +28,7 @@ export const of =
   ({ role }: World) =>
     quoted(role(actor));
 
-export const anyLevel = fc.constantFrom(...levels);
+const anyOfSchema = fc.constantFrom(...levels, ...custom);
 export const anyManaged = fc.constantFrom(...managed);
 const anyOutsider = fc.constantFrom(...outsiders);
 export const anyActor = fc.oneof(anyManaged, anyOutsider, fc.constant('acting' as const));
@@ -42,7 +43,7 @@ export const owners = fc.constantFrom<Actor[]>(
 );
 
 export const verb = fc.constantFrom('GRANT', 'GRANT', 'REVOKE');
-export const grantee = fc.oneof(anyLevel, anyLevel, anyActor, fc.constant('PUBLIC' as const));
+export const grantee = fc.oneof(anyOfSchema, anyOfSchema, anyActor, fc.constant('PUBLIC' as const));
 export const granteeOf = (to: Actor | 'PUBLIC', world: World) => (to === 'PUBLIC' ? to : of(to)(world));
 export const change = (what: string, privilege: string, on: string, who: string, grantOption: boolean) =>
   what === 'GRANT'

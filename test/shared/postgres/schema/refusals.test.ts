@@ -1,47 +1,14 @@
 import { describe, expect, test } from 'vitest';
 import { OperationError } from '../../../../shared/operation/errors.ts';
-import { formatMarker } from '../../../../shared/postgres/marker.ts';
 import { schemaRoles } from '../../../../shared/postgres/schema/inspect.ts';
 import type {
   DesiredSchema,
-  InspectedRole,
   InspectedSchema,
   ObjectGroup,
 } from '../../../../shared/postgres/schema/model.ts';
-import { planSchema } from '../../../../shared/postgres/schema/plan.ts';
-import { desired } from '../../../support/postgres.ts';
+import { empty, ours, plan, roleOf } from './inspected.ts';
 
 const roles = schemaRoles('app', 'billing');
-
-/** An instance that is prepared, and nothing of the schema in it. */
-const empty: InspectedSchema = {
-  serverVersion: 180000,
-  database: {
-    owner: 'cloudsqlsuperuser',
-    usable: false,
-    canCreate: true,
-    canGrant: [],
-    publicPrivileges: [
-      { privilege: 'CONNECT', grantor: null },
-      { privilege: 'TEMPORARY', grantor: null },
-    ],
-    privileges: [],
-    publicCanCreateInPublic: false,
-    publicUsable: false,
-    connectingRoles: [],
-  },
-  schema: null,
-  similar: [],
-  roles: [],
-  principal: null,
-  memberships: [],
-  joined: [],
-  within: [],
-  grantable: [],
-  objects: [],
-  defaultPrivileges: [],
-  routineDefaultSet: false,
-};
 
 const schemaOf = (owner: string, usable = false): NonNullable<InspectedSchema['schema']> => ({
   owner,
@@ -52,19 +19,6 @@ const schemaOf = (owner: string, usable = false): NonNullable<InspectedSchema['s
   adminLacks: ['USAGE', 'CREATE'],
 });
 
-const roleOf = (name: string, more: Partial<InspectedRole> = {}): InspectedRole => ({
-  name,
-  comment: null,
-  login: false,
-  privileged: false,
-  inherit: true,
-  createRole: false,
-  createDatabase: false,
-  usable: true,
-  administrable: true,
-  ...more,
-});
-
 const tableOf = (owner: string, usable = false): ObjectGroup => ({
   class: 'TABLE',
   owner,
@@ -73,18 +27,6 @@ const tableOf = (owner: string, usable = false): ObjectGroup => ({
   privileges: [],
   names: ['billing.invoices'],
 });
-
-const ours = (schema: string | undefined, level: string) =>
-  formatMarker({ managedBy: 'drover', database: 'app', schema, level });
-
-function plan(wish: Partial<DesiredSchema>, found: Partial<InspectedSchema>) {
-  return planSchema(
-    desired('app', 'billing', wish),
-    roles,
-    { ...empty, ...found },
-    { epoch: 1, always: false },
-  );
-}
 
 function refusal(wish: Partial<DesiredSchema>, found: Partial<InspectedSchema>): OperationError {
   try {
@@ -119,6 +61,15 @@ describe('ROLE_NOT_MANAGED', () => {
       const error = refusal({ adopt }, found);
       expect(error.code).toBe('ROLE_NOT_MANAGED');
       expect(error.message).toContain('app.other');
+    }
+  });
+
+  test('is a role with the marker of another role of this schema, adopted or not', () => {
+    const found = { roles: [roleOf(roles.writer, { comment: ours('billing', 'reader') })] };
+    for (const adopt of [false, true]) {
+      const error = refusal({ adopt }, found);
+      expect(error.code).toBe('ROLE_NOT_MANAGED');
+      expect(error.message).toContain('the reader of app.billing');
     }
   });
 

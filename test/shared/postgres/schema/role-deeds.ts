@@ -3,6 +3,7 @@ import {
   type Actor,
   anyActor,
   anyManaged,
+  custom,
   type Deed,
   literal,
   type managed,
@@ -23,7 +24,7 @@ const options = fc.constantFrom(
 const markers = fc.oneof(
   { weight: 12, arbitrary: fc.constant('ours') },
   { weight: 4, arbitrary: fc.constantFrom('none', 'text') },
-  { weight: 1, arbitrary: fc.constant('other') },
+  { weight: 1, arbitrary: fc.constantFrom('other', 'level') },
 );
 
 export const roleDeed = fc
@@ -61,7 +62,9 @@ function comment(marker: string, role: (typeof managed)[number], { database, sch
     marker === 'other' ? { database, schema: 'another' } : { database, ...(ofDatabase ? {} : { schema }) };
   if (marker === 'none') return 'NULL';
   if (marker === 'text') return literal('made by hand');
-  return literal(JSON.stringify({ managedBy: 'drover', ...whose, level: role }));
+  const version = custom.some((name) => name === role) ? { version: 1, checksum: '0123456789abcdef' } : {};
+  const level = marker === 'level' ? 'writer' : role;
+  return literal(JSON.stringify({ managedBy: 'drover', ...whose, level, ...version }));
 }
 
 export const membershipDeed = fc

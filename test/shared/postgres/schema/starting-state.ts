@@ -1,12 +1,15 @@
 import fc from 'fast-check';
+import type { CustomRole } from '../../../../shared/postgres/custom-role.ts';
 import type { DesiredSchema } from '../../../../shared/postgres/schema/model.ts';
-import { type Actor, type Deed, of, owners, quoted, type World } from './deeds.ts';
+import { type Actor, custom, type Deed, of, owners, quoted, type World } from './deeds.ts';
 import { allGrantDeed, defaultDeed, objectDeed, schemaGrantDeed } from './object-deeds.ts';
 import { attributeDeed, markerDeed, membershipDeed, roleDeed } from './role-deeds.ts';
 
 export interface StartingState {
   /** In which of the laboratory's places. */
   readonly place: number;
+  /** Whether the acting admin may pass predefined roles on, where it needs ADMIN for that. */
+  readonly passesOn: boolean;
   /** What Drover made of the schema before. */
   readonly before: Wish | undefined;
   readonly deeds: readonly Deed[];
@@ -45,10 +48,26 @@ const databaseDeed = fc
   )
   .map((text): Deed[] => [{ text: ({ database }) => text.replace('$', () => quoted(database)) }]);
 
+/** Predefined roles that every version has. */
+export const nativeRoles = ['pg_monitor', 'pg_read_all_stats', 'pg_signal_backend'] as const;
+
+const customRole: fc.Arbitrary<CustomRole> = fc.record({
+  name: fc.constantFrom(...custom),
+  version: fc.integer({ min: 1, max: 3 }),
+  inherits: fc.subarray(['writer', 'reader', 'analyst']),
+  privileges: fc.record({
+    tables: fc.subarray(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']),
+    sequences: fc.subarray(['USAGE', 'SELECT', 'UPDATE']),
+    routines: fc.subarray(['EXECUTE']),
+  }),
+  native: fc.subarray([...nativeRoles]),
+});
+
 export const wish: fc.Arbitrary<Wish> = fc.record(
   {
     levels: fc.subarray(['writer', 'reader', 'analyst'] as const),
     adopt: fc.constantFrom(true, true, true, false),
+    customRoles: fc.uniqueArray(customRole, { maxLength: 2, selector: ({ name }) => name }),
     lockDatabase: fc.oneof(
       { weight: 3, arbitrary: fc.constant(false) },
       { weight: 1, arbitrary: fc.constant(true) },
@@ -78,13 +97,14 @@ function describe(state: StartingState): string {
   const deeds = state.deeds.map(
     ({ as, text }) => `${as === undefined ? '' : `SET ROLE ${as}; `}${text(world)}`,
   );
-  return `${JSON.stringify({ place: state.place, before: state.before })}\n${deeds.join(';\n')}\n`;
+  return `${JSON.stringify({ place: state.place, passesOn: state.passesOn, before: state.before })}\n${deeds.join(';\n')}\n`;
 }
 
 /** Any state that a catalog may be found in. */
 export const startingState: fc.Arbitrary<StartingState> = fc
   .record({
     place: fc.nat({ max: 2 }),
+    passesOn: fc.boolean(),
     before: fc.option(wish, { nil: undefined }),
     deeds: fc
       .tuple(

@@ -223,6 +223,15 @@ describe('who may connect', () => {
     expect(await connects('gina')).toBe(false);
   });
 
+  test('a level that acts as the owner, and so gets the right to connect, doesn’t lose it again', async () => {
+    await converge();
+    await meanwhile(
+      `GRANT ${roles.owner} TO ${roles.analyst}`,
+      `ALTER DATABASE ${database} OWNER TO drover_admin`,
+    );
+    expect((await settle()).codes).toContain('FOREIGN_MEMBERSHIP');
+  });
+
   test('what somebody else granted to PUBLIC is noted, not revoked again and again', async () => {
     await meanwhile(
       `ALTER DATABASE ${database} OWNER TO drover_admin`,
