@@ -2,6 +2,9 @@ import type { Command } from './command.ts';
 import { listCommand } from './dead-letters/list.ts';
 import { replayCommand } from './dead-letters/replay.ts';
 import { showCommand } from './dead-letters/show.ts';
+import { listGrantsCommand } from './grants/list.ts';
+import { planCommand } from './grants/plan.ts';
+import { whoCommand } from './grants/who.ts';
 import { operations } from './operations.ts';
 import { prepare } from './prepare.ts';
 import { send } from './send.ts';
@@ -15,6 +18,9 @@ export const commands: readonly Command[] = [
   listCommand,
   showCommand,
   replayCommand,
+  whoCommand,
+  listGrantsCommand,
+  planCommand,
   prepare,
 ];
 

@@ -73,7 +73,8 @@ function headline(record: OperationRecord): string {
       ? ` in ${durationText(durationMs)}`
       : '';
   const why = state === 'failed' && reason ? ` (${reason})` : '';
-  return `${printableLine(name)} ${paintState(state, styleText('bold', stateText(record)))}${duration}${why}`;
+  const partly = record.partial ? paintState('pending', ' (partial: see the notes)') : '';
+  return `${printableLine(name)} ${paintState(state, styleText('bold', stateText(record)))}${partly}${duration}${why}`;
 }
 
 function facts(id: string, record: OperationRecord): [string, string][] {
@@ -89,7 +90,14 @@ function facts(id: string, record: OperationRecord): [string, string][] {
     ],
     ...(isFinal(state) && finishedAt ? [['ended', timeText(finishedAt)] satisfies [string, string]] : []),
     ['attempts', String(epoch)],
+    ...(record.summary ? [['summary', summaryText(record.summary)] satisfies [string, string]] : []),
   ];
+}
+
+function summaryText(summary: Readonly<Record<string, number>>): string {
+  return Object.entries(summary)
+    .map(([what, count]) => `${what} ${count}`)
+    .join(', ');
 }
 
 function changeLines(changes: readonly Change[]): string[] {

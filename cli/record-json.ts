@@ -5,7 +5,19 @@ import { redact } from '../shared/telemetry/redact.ts';
 const order = [
   ...['id', 'function', 'operationId', 'dryRun', 'messageHash', 'messageId', 'publishedAt', 'revision'],
   ...['claimedActor', 'traceparent', 'target', 'state', 'epoch', 'owner', 'leaseSeconds', 'renewedAt'],
-  ...['createdAt', 'startedAt', 'finishedAt', 'durationMs', 'changes', 'action', 'kind', 'name', 'detail'],
+  ...[
+    'createdAt',
+    'startedAt',
+    'finishedAt',
+    'durationMs',
+    'summary',
+    'partial',
+    'changes',
+    'action',
+    'kind',
+    'name',
+    'detail',
+  ],
   ...['notes', 'path', 'code', 'message', 'statements', 'details', 'truncated', 'error', 'reason'],
   ...['reported', 'deadLettered', 'payload', 'attributes', 'data', 'parts', 'expireAt'],
 ];
