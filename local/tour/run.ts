@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
-import path from 'node:path';
 import { styleText } from 'node:util';
 import type { Stack } from '../stack.ts';
-import { type Step, steps } from './steps.ts';
+import { drover } from './drover.ts';
+import type { Step } from './step.ts';
+import { steps } from './steps.ts';
 
-const command = path.resolve(import.meta.dirname, '..', '..', 'cli', 'main.ts');
 const shownChanges = 4;
 
 /** The part of an operation's record that is shown. */
@@ -32,8 +31,9 @@ export async function runTour(stack: Stack): Promise<string[]> {
   for (const [index, step] of steps.entries()) {
     await step.before?.(stack);
     console.log(`\n${styleText('bold', `${String(index + 1).padStart(2)}. ${step.title}`)}`);
-    console.log(styleText('dim', `    drover ${step.command.map(quote).join(' ')}`));
-    const record = await drover(step, stack);
+    const given = typeof step.command === 'function' ? step.command() : step.command;
+    console.log(styleText('dim', `    drover ${given.map(quote).join(' ')}`));
+    const record = readRecord(given, await drover([...given, '--wait', '--json'], stack));
     const asExpected = isExpected(step, record);
     show(record, asExpected);
     const shown = (await step.after?.(stack)) ?? true;
@@ -42,25 +42,10 @@ export async function runTour(stack: Stack): Promise<string[]> {
   return surprises;
 }
 
-async function drover(step: Step, stack: Stack): Promise<Shown> {
-  const output = await new Promise<string>((resolve, reject) => {
-    const environment = { ...process.env, ...stack.environment };
-    const { command: given } = step;
-    execFile(
-      process.execPath,
-      [command, ...given, '--wait', '--json'],
-      { env: environment },
-      (error, stdout, stderr) => {
-        // An operation that failed is an exit code of 1 and a record all the same.
-        if (stdout.trim() === '')
-          reject(new Error(`drover ${given[0]} printed no record: ${stderr || error?.message}`));
-        else resolve(stdout);
-      },
-    );
-  });
+function readRecord(given: readonly string[], output: string): Shown {
   const parsed = JSON.parse(output) as Shown | Shown[];
   const record = Array.isArray(parsed) ? parsed[0] : parsed;
-  if (record === undefined) throw new Error('drover printed an empty list');
+  if (record === undefined) throw new Error(`drover ${given[0]} printed an empty list`);
   return record;
 }
 

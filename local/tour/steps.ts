@@ -1,6 +1,7 @@
-import pg from 'pg';
-import { localInstance, type Stack } from '../stack.ts';
+import { localInstance } from '../stack.ts';
+import { grantSteps } from './grants.ts';
 import { showPrivileges } from './privileges.ts';
+import { asAdmin, type Step, target } from './step.ts';
 
 /** Databases of the tour. Drover may create in `app`; in `reports` its owner has not allowed it yet. */
 export const tourDatabases = { open: ['app'], closed: ['reports'] };
@@ -15,26 +16,16 @@ export const tourPolicy = {
       principals: ['dora'],
       actions: ['adopt'],
     },
+    {
+      functions: ['grant-roles'],
+      targets: [`${localInstance}/app`],
+      levels: ['owner', 'writer', 'reader', 'analyst', 'custom:*'],
+      principals: ['*@acme.example', '*@acme-dev.iam', 'dora'],
+      actions: ['exact', 'offboard', 'createMissing', 'customRoles'],
+    },
+    { functions: ['reconcile'], targets: [`${localInstance}/app`], actions: ['mend'] },
   ],
 };
-
-export interface Step {
-  readonly title: string;
-  /** Arguments of the `drover` command. */
-  readonly command: readonly string[];
-  readonly expected: {
-    readonly state: 'succeeded' | 'planned' | 'failed';
-    readonly code?: string;
-    readonly note?: string;
-    readonly changes?: number;
-  };
-  /** What the world does before the message is sent. */
-  readonly before?: (stack: Stack) => Promise<void>;
-  /** Something to show after it; false where it isn't as it should be. */
-  readonly after?: (stack: Stack) => Promise<boolean>;
-}
-
-const target = (database: string) => ({ instance: localInstance, database });
 
 const send = (id: string, data: unknown, ...options: string[]): string[] => [
   'send',
@@ -144,14 +135,5 @@ export const steps: readonly Step[] = [
     before: (stack) => asAdmin(stack, 'postgres', 'GRANT CREATE ON DATABASE reports TO drover_admin'),
     expected: { state: 'succeeded' },
   },
+  ...grantSteps,
 ];
-
-async function asAdmin(stack: Stack, database: string, text: string): Promise<void> {
-  const client = new pg.Client({ connectionString: stack.cluster.adminUrl(database) });
-  await client.connect();
-  try {
-    await client.query(text);
-  } finally {
-    await client.end();
-  }
-}

@@ -2,7 +2,7 @@ import type { Firestore } from '@google-cloud/firestore';
 import { config } from '../config.ts';
 import { preparePublishing } from '../gcp/pubsub.ts';
 import { pools } from '../postgres/process-pools.ts';
-import type { Claim } from '../registry/claims.ts';
+import { type Claim, transactAsHolder } from '../registry/claims.ts';
 import type { End } from '../registry/completion.ts';
 import { type Intent, recordIntent, Superseded } from '../registry/intents.ts';
 import { inSpan } from '../telemetry/trace.ts';
@@ -51,6 +51,11 @@ export async function attempt<M>(
       remainingMs: () => Math.max(1, deadline - Date.now()),
       log: received.log,
       pools: pools(),
+      asked: {
+        ...claim.order,
+        ...(request.claimedActor === undefined ? {} : { claimedActor: request.claimedActor }),
+      },
+      transact: (refs, update) => transactAsHolder(db, claim, refs, update),
       registry: async (collection, ...key) => db.collection(collection).doc(hash(...key).slice(0, 40)),
       intend: async (wish) => {
         intent = await recordIntent(db, claim, wish);

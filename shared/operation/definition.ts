@@ -1,6 +1,7 @@
-import type { DocumentReference } from '@google-cloud/firestore';
+import type { DocumentReference, DocumentSnapshot, Transaction } from '@google-cloud/firestore';
 import type * as z from 'zod';
 import type { Pools } from '../postgres/pools.ts';
+import type { Order } from '../registry/claims.ts';
 import type { Intent } from '../registry/intents.ts';
 import type { Logger } from '../telemetry/log.ts';
 import type { Outcome } from './outcome.ts';
@@ -14,8 +15,8 @@ export interface OperationDefinition<M> {
   readonly timeoutSeconds: number;
   /** The public contract: what a publisher may send as data. */
   readonly message: z.ZodType<M>;
-  /** What a message asks for, in the terms of the policy. */
-  readonly access: (message: M) => AccessRequest;
+  /** What a message asks for, in the terms of the policy; undefined where that has no say in it. */
+  readonly access: (message: M) => AccessRequest | undefined;
   /**
    * Makes it so. Called with a message that is valid and allowed, once at a time for an operation. It may be called
    * again after a crash at any point, so it inspects before it acts.
@@ -38,8 +39,21 @@ export interface OperationContext {
   readonly remainingMs: () => number;
   readonly log: Logger;
   readonly pools: Pools;
+  /** Its place among others about the same thing, and who says to have asked. */
+  readonly asked: Order & { readonly claimedActor?: string };
   /** A document of the registry, by the thing it is about. */
   readonly registry: (collection: string, ...key: string[]) => Promise<DocumentReference>;
+  /**
+   * Runs a transaction on the registry, in which this worker still holds the operation. It may be run again, as
+   * Firestore's are.
+   *
+   * @param refs documents that `update` gets as they are
+   * @throws OperationError `LEASE_LOST` where it doesn't
+   */
+  readonly transact: <T>(
+    refs: readonly DocumentReference[],
+    update: (transaction: Transaction, snapshots: DocumentSnapshot[]) => Promise<T>,
+  ) => Promise<T>;
   /**
    * Records what should be, before anything is done. Ends the operation as superseded where something newer is wanted.
    *

@@ -82,7 +82,8 @@ function refusal<M>(
 ): OperationError | undefined {
   const problems = [...attributeProblems, ...('problems' in data ? data.problems : [])];
   if (problems.length > 0 || 'problems' in data) return invalidMessage(problems);
-  return authorize(definition.name, definition.access(data.message), config().DROVER_POLICY.rules);
+  const access = definition.access(data.message);
+  return access && authorize(definition.name, access, config().DROVER_POLICY.rules);
 }
 
 async function handle<M>(operation: Received<M>, limits: Limits): Promise<void> {
@@ -108,11 +109,12 @@ async function handle<M>(operation: Received<M>, limits: Limits): Promise<void> 
 }
 
 function wanted<M>({ definition, data, ...operation }: Received<M>) {
+  const access = 'message' in data ? definition.access(data.message) : undefined;
   return {
     ...operation,
     functionName: definition.name,
     messageHash: data.hash,
-    target: 'message' in data ? formatTarget(definition.access(data.message).target) : undefined,
+    target: access && formatTarget(access.target),
     leaseSeconds: config().DROVER_LEASE_SECONDS,
   };
 }

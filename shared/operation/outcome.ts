@@ -23,4 +23,8 @@ export interface Outcome {
   readonly notes?: readonly Note[];
   /** In a dry run: what would be executed. */
   readonly statements?: readonly string[];
+  /** How many of what: `{ granted: 2, revoked: 0, kept: 5 }`. */
+  readonly summary?: Readonly<Record<string, number>>;
+  /** Part of it is out of reach: notes hold the statements that an admin has to run. */
+  readonly partial?: boolean;
 }

@@ -8,8 +8,10 @@ export interface AccessRequest {
   readonly levels: readonly string[];
   /** Logins that are given one of them. */
   readonly principals: readonly string[];
-  /** Things that reach beyond one schema, such as `adopt`. */
+  /** Things that reach beyond one schema or one grant, such as `adopt`. */
   readonly actions: readonly string[];
+  /** When the last of its grants ends; `never` where one doesn't. Undefined where it grants nothing that could. */
+  readonly until?: Date | 'never';
 }
 
 /**
@@ -22,6 +24,7 @@ export function authorize(
   functionName: string,
   request: AccessRequest,
   rules: readonly PolicyRule[],
+  now = new Date(),
 ): OperationError | undefined {
   const target = formatTarget(request.target);
   const about = rules.filter(
@@ -31,7 +34,7 @@ export function authorize(
   if (about.length === 0) {
     return notAllowed(`No rule allows ${functionName} on ${target}.`, { target });
   }
-  const missing = about.map((rule) => lacking(request, rule)).sort((a, b) => a.length - b.length);
+  const missing = about.map((rule) => lacking(request, rule, now)).sort((a, b) => a.length - b.length);
   const [least = []] = missing;
   if (least.length === 0) return undefined;
   return notAllowed(`The rules for ${functionName} on ${target} don't allow: ${least.join(', ')}.`, {
@@ -41,14 +44,26 @@ export function authorize(
 }
 
 /** What a request asks for and a rule doesn't allow. */
-function lacking({ levels, principals, actions }: AccessRequest, rule: PolicyRule): string[] {
+function lacking(
+  { levels, principals, actions, until }: AccessRequest,
+  rule: PolicyRule,
+  now: Date,
+): string[] {
   return [
-    ...levels.filter((level) => !rule.levels.includes(level)).map((level) => `level ${level}`),
+    ...levels
+      .filter((level) => !rule.levels.some((pattern) => matches(pattern, level)))
+      .map((level) => `level ${level}`),
     ...principals
       .filter((principal) => !rule.principals.some((pattern) => matches(pattern, principal)))
       .map((principal) => `principal ${principal}`),
     ...actions.filter((action) => !rule.actions.includes(action)),
+    ...(isTooLong(until, rule, now) ? [`grants for more than ${rule.longestGrantHours} hours`] : []),
   ];
+}
+
+function isTooLong(until: AccessRequest['until'], { longestGrantHours }: PolicyRule, now: Date): boolean {
+  if (until === undefined || longestGrantHours === undefined) return false;
+  return until === 'never' || until.getTime() > now.getTime() + longestGrantHours * 3_600_000;
 }
 
 function notAllowed(what: string, details: Record<string, unknown>): OperationError {

@@ -20,6 +20,9 @@ export interface OperationResult {
   durationMs: number;
   changes: unknown[];
   notes: unknown[];
+  summary: Record<string, number> | null;
+  /** It did what it could; the rest is in the notes. */
+  partial: boolean;
   /** The lists are longer than shown; the record has them whole. */
   truncated: boolean;
   error: unknown;
@@ -33,14 +36,23 @@ export interface OperationResult {
  * @see https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md
  */
 export async function publishResult(id: string, record: OperationRecord): Promise<void> {
-  const event = resultEvent(id, record);
-  await publish(config().DROVER_RESULTS_TOPIC, Buffer.from(JSON.stringify(event)), {
-    'content-type': 'application/cloudevents+json; charset=utf-8',
-    type: event.type,
+  await publishEvent(resultEvent(id, record), {
     function: record.function,
     'operation-id': record.operationId,
     state: record.state,
     ...(record.traceparent === undefined ? {} : { traceparent: record.traceparent }),
+  });
+}
+
+/** Publishes a CloudEvent in structured mode, on the topic of the results. */
+export async function publishEvent(
+  event: { readonly type: string },
+  attributes: Readonly<Record<string, string>>,
+): Promise<void> {
+  await publish(config().DROVER_RESULTS_TOPIC, Buffer.from(JSON.stringify(event)), {
+    'content-type': 'application/cloudevents+json; charset=utf-8',
+    type: event.type,
+    ...attributes,
   });
 }
 
@@ -60,6 +72,8 @@ export function resultEvent(id: string, record: OperationRecord) {
     durationMs: record.durationMs ?? 0,
     changes: record.changes ?? [],
     notes: record.notes ?? [],
+    summary: record.summary ?? null,
+    partial: record.partial ?? false,
     truncated: record.truncated ?? false,
     error: redact(record.error ?? null),
     reason: record.reason ?? null,

@@ -8,7 +8,7 @@ export interface TransactionOptions {
   /** The role to act as, until the transaction ends. */
   readonly acting: string;
   /** What is being changed, by name: one transaction at a time in this database. */
-  readonly lock: string;
+  readonly lock: string | readonly string[];
   /** No statement may take longer; where no time is left, a millisecond, for 0 would mean for ever. */
   readonly timeoutMs: number;
   /** The query that decides what to do, sent with the beginning of the transaction: one round trip. */
@@ -48,7 +48,7 @@ async function begin(client: pg.ClientBase, { acting, lock, timeoutMs, inspectio
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL ROLE ${identifier(acting)};
     SET LOCAL statement_timeout = ${Math.max(1, Math.ceil(timeoutMs))};
-    SELECT pg_catalog.pg_advisory_xact_lock(${Sql.of(lockKey(lock))});
+    ${takeLocks(lockKeys(lock))}
     ${inspection}`;
   try {
     // Several statements in one query give several results, which the types of node-postgres don't know.
@@ -59,6 +59,16 @@ async function begin(client: pg.ClientBase, { acting, lock, timeoutMs, inspectio
   } catch (error) {
     throw isUnprepared(error, acting) ? notPrepared(acting, error) : error;
   }
+}
+
+/** In one order for everybody, so that nobody holds what another waits for and the other way round. */
+function lockKeys(lock: string | readonly string[]): string[] {
+  const names = typeof lock === 'string' ? [lock] : lock;
+  return [...new Set(names.map(lockKey))].sort();
+}
+
+function takeLocks(keys: readonly string[]): Sql {
+  return Sql.of(keys.map((key) => `SELECT pg_catalog.pg_advisory_xact_lock(${key});`).join('\n    '));
 }
 
 /** 63 bits of a hash: locks of other applications are as unlikely to meet ours as ours each other. */

@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import type { DocumentReference, DocumentSnapshot, Firestore, Timestamp } from '@google-cloud/firestore';
+import type {
+  DocumentReference,
+  DocumentSnapshot,
+  Firestore,
+  Timestamp,
+  Transaction,
+} from '@google-cloud/firestore';
 import { hasStatus } from '../gcp/status.ts';
 import { decideClaim } from '../operation/claim.ts';
 import type { Delivery } from '../operation/delivery.ts';
@@ -161,4 +167,22 @@ export function leaseLost(claim: Claim): OperationError {
     `Another worker took operation ${claim.id} over: this one (attempt ${claim.epoch}) was silent for too long`,
     { retryable: true },
   );
+}
+
+/**
+ * Runs a transaction, in which the worker still holds the operation: without its lease it may not even wish.
+ *
+ * @param refs documents that `update` gets as they are
+ */
+export function transactAsHolder<T>(
+  db: Firestore,
+  claim: Claim,
+  refs: readonly DocumentReference[],
+  update: (transaction: Transaction, snapshots: DocumentSnapshot[]) => Promise<T>,
+): Promise<T> {
+  return db.runTransaction(async (transaction) => {
+    const [record, ...snapshots] = await transaction.getAll(claim.ref, ...refs);
+    if (record?.get('owner') !== claim.owner) throw leaseLost(claim);
+    return update(transaction, snapshots);
+  });
 }

@@ -69,16 +69,17 @@ export async function completeOperation(
 const mended = { error: null, reason: null, payload: null };
 
 async function success(claim: Claim, outcome: Outcome) {
-  const { changes, notes = [], statements } = outcome;
+  const { changes, notes = [], statements, summary, partial } = outcome;
+  const rest = { summary, partial, ...mended };
   const whole = Buffer.from(JSON.stringify({ changes, notes, statements }));
-  if (whole.length <= inlineBytes) return { changes, notes, statements, truncated: false, ...mended };
+  if (whole.length <= inlineBytes) return { changes, notes, statements, truncated: false, ...rest };
   await keepOutcome(claim.ref, claim.epoch, whole);
   return {
     changes: beginning(changes),
     notes: beginning(notes),
     statements: statements && beginning(statements),
     truncated: true,
-    ...mended,
+    ...rest,
   };
 }
 

@@ -65,6 +65,10 @@ export interface OperationRecord {
   notes?: Note[];
   /** Of a dry run: the exact statements. */
   statements?: string[];
+  /** How many of what. */
+  summary?: Record<string, number>;
+  /** It did what it could; the rest is in the notes. */
+  partial?: boolean;
   /** The lists above were too long for the record, which has their beginnings: see `readOutcome`. */
   truncated?: boolean;
 

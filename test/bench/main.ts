@@ -5,9 +5,18 @@ import { burst } from './burst.ts';
 import { coldStart } from './cold-start.ts';
 import { createSchema, noOp } from './compare.ts';
 import { describeEnvironment } from './environment.ts';
+import { grantsApply, grantsNoop, grantsOne } from './grants.ts';
 import { formatResult, formatTable } from './table.ts';
 
-const benchmarks: readonly Benchmark[] = [createSchema, noOp, coldStart, burst];
+const benchmarks: readonly Benchmark[] = [
+  createSchema,
+  noOp,
+  coldStart,
+  burst,
+  grantsApply,
+  grantsNoop,
+  grantsOne,
+];
 
 const help = `Measures Drover against what the same work costs without it.
 

@@ -15,6 +15,13 @@ export const permissivePolicy = {
       principals: ['*'],
       actions: ['adopt', 'lockDatabase'],
     },
+    {
+      functions: ['grant-roles'],
+      targets: [`${localInstance}/app*`, `${localInstance}/missing`, `${localInstance}/closed`],
+      levels: ['owner', 'writer', 'reader', 'analyst', 'monitor', 'custom:*'],
+      principals: ['*'],
+      actions: ['exact', 'offboard', 'mend', 'createMissing', 'customRoles', 'native:pg_signal_backend'],
+    },
   ],
 };
 
@@ -33,6 +40,8 @@ export interface TestStack extends Stack {
   ended(functionName: string, operationId: string, dryRun?: boolean): Promise<OperationRecord>;
   /** Result events seen so far, by the operation's id. */
   readonly results: Map<string, ResultEvent[]>;
+  /** Events of other types on the topic of the results, seen so far. */
+  readonly events: OtherEvent[];
   query(database: string, text: string): Promise<Record<string, unknown>[]>;
 }
 
@@ -46,6 +55,13 @@ export interface ResultEvent {
   readonly id: string;
   readonly type: string;
   readonly data: { readonly operation: string; readonly state: string; readonly [field: string]: unknown };
+}
+
+export interface OtherEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly subject?: string;
+  readonly data: Readonly<Record<string, unknown>>;
 }
 
 export const target = (database: string) => ({ instance: localInstance, database });
@@ -75,11 +91,14 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
   });
 
   const results = new Map<string, ResultEvent[]>();
+  const events: OtherEvent[] = [];
   const waiting = new Set<() => void>();
   const [subscription] = await pubsub.topic('operation-results').createSubscription('test-results');
   subscription.on('message', (message: Message) => {
-    const event: ResultEvent = JSON.parse(message.data.toString());
-    results.set(event.data.operation, [...(results.get(event.data.operation) ?? []), event]);
+    const event = JSON.parse(message.data.toString()) as ResultEvent | OtherEvent;
+    if (isResult(event))
+      results.set(event.data.operation, [...(results.get(event.data.operation) ?? []), event]);
+    else events.push(event);
     message.ack();
     for (const wake of waiting) wake();
   });
@@ -106,6 +125,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
     messaging: pubsub,
     logs,
     results,
+    events,
     record,
     async send(functionName, data, { id, dryRun, attributes = {} } = {}) {
       const text = typeof data === 'string' ? data : JSON.stringify(data);
@@ -141,4 +161,8 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
       await stack.stop();
     },
   };
+}
+
+function isResult(event: ResultEvent | OtherEvent): event is ResultEvent {
+  return event.type.startsWith('drover.operation.');
 }

@@ -1,0 +1,33 @@
+import { defineOperation } from '../../shared/operation/define.ts';
+import type { AccessRequest } from '../../shared/operation/policy.ts';
+import limits from './function.json' with { type: 'json' };
+import { changeGrants } from './grants.ts';
+import { type GrantRolesMessage, grantRolesMessage } from './message.ts';
+import { offboard } from './offboard.ts';
+
+export default defineOperation({
+  name: 'grant-roles',
+  timeoutSeconds: limits.timeoutSeconds,
+  message: grantRolesMessage,
+  access,
+  run: (message, operation) =>
+    message.mode === 'offboard' ? offboard(message, operation) : changeGrants(message, operation),
+});
+
+function access({ target, mode, grants, customRoles, createMissing }: GrantRolesMessage): AccessRequest {
+  const ends = grants.map(({ expiresAt }) => (expiresAt === undefined ? 'never' : new Date(expiresAt)));
+  const last = ends.includes('never') ? 'never' : new Date(Math.max(...ends.map(Number)));
+  const gives = grants.length > 0 && (mode === 'add' || mode === 'exact');
+  return {
+    target,
+    levels: grants.flatMap(({ level, customRole }) => level ?? (customRole ? [`custom:${customRole}`] : [])),
+    principals: grants.map(({ principal }) => principal),
+    actions: [
+      ...(mode === 'exact' || mode === 'offboard' ? [mode] : []),
+      ...(createMissing ? ['createMissing'] : []),
+      ...(customRoles.length > 0 ? ['customRoles'] : []),
+      ...new Set(customRoles.flatMap(({ native }) => native.map((role) => `native:${role}`))),
+    ],
+    ...(gives ? { until: last } : {}),
+  };
+}

@@ -1,0 +1,160 @@
+import { firestore } from '../../shared/gcp/firestore.ts';
+import { sqlAdminFor } from '../../shared/gcp/sqladmin.ts';
+import { applyToSet, type SetScope } from '../../shared/grants/apply.ts';
+import { classify } from '../../shared/operation/classify.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
+import type { Outcome } from '../../shared/operation/outcome.ts';
+import { closePrincipal } from '../../shared/postgres/offboard/close.ts';
+import { emptying, offboardInDatabase } from '../../shared/postgres/offboard/database.ts';
+import { listDatabases } from '../../shared/postgres/offboard/databases.ts';
+import { dropPrincipal } from '../../shared/postgres/offboard/drop.ts';
+import {
+  isRemainder,
+  nothing,
+  type Offboarded,
+  outOfReach,
+  together,
+} from '../../shared/postgres/offboard/model.ts';
+import type { Target } from '../../shared/postgres/target.ts';
+import { type GrantSet, grantKey, grantsCollection } from '../../shared/registry/grants/model.ts';
+import { wantedOf } from '../../shared/registry/grants/outcome.ts';
+import { registerWish } from '../../shared/registry/grants/store.ts';
+import { Superseded } from '../../shared/registry/intents.ts';
+import type { GrantRolesMessage, GrantWish } from './message.ts';
+
+/**
+ * Mode offboard: takes principals out of an instance. In an order that leaves no gap: first what the registry grants them,
+ * then their login, their memberships and sessions, then what they have and own in each database, and then they
+ * themselves.
+ */
+export async function offboard(message: GrantRolesMessage, operation: OperationContext): Promise<Outcome> {
+  const { target, grants } = message;
+  const parts: Offboarded[] = [];
+  let databases: string[] = [];
+  for (const grant of grants) {
+    if (!operation.dryRun) parts.push(await takeGrantsBack(target.instance, grant, operation));
+    const closed = await closePrincipal(operation.pools, target, grant.principal, operation);
+    databases = await listDatabases(operation.pools, target, operation.signal);
+    const emptied: Offboarded[] = [];
+    for (const database of databases) {
+      emptied.push(await offboardFrom({ instance: target.instance, database }, grant.principal, operation));
+    }
+    parts.push(await remove(target, grant, together(closed, ...emptied), databases, operation));
+  }
+  const { changes, notes, statements, remaining } = together(...parts);
+  return {
+    changes,
+    notes,
+    summary: { principals: grants.length, databases: databases.length },
+    ...(operation.dryRun ? { statements } : {}),
+    ...(remaining ? { partial: true } : {}),
+  };
+}
+
+/** In the registry, and under its numbers: so that neither drift nor a worker that slept brings a grant back. */
+async function takeGrantsBack(
+  instance: string,
+  { principal }: GrantWish,
+  operation: OperationContext,
+): Promise<Offboarded> {
+  const { claimedActor, ...order } = operation.asked;
+  const parts: Offboarded[] = [];
+  for (const scope of await setsOf(instance, principal)) {
+    const mine = (set: GrantSet) => Object.values(set.grants).filter((one) => one.principal === principal);
+    const wish = (set: GrantSet) => ({
+      mode: 'revoke' as const,
+      author: { operation: operation.id, ...order },
+      ...(claimedActor === undefined ? {} : { actor: claimedActor }),
+      grants: mine(set).map(({ kind, role }) => ({ principal, kind, role })),
+      customRoles: [],
+    });
+    try {
+      const { changes, notes } = await applyToSet(operation, {
+        scope,
+        register: (transaction, ref, set, atLeast) => registerWish(transaction, ref, set, wish(set), atLeast),
+        wanted: ({ set, superseded }) => wantedOf(set, wish(set), superseded),
+        keys: ({ set }) => mine(set).map(grantKey),
+      });
+      parts.push({ ...nothing, changes, notes });
+    } catch (error) {
+      if (!(error instanceof Superseded)) throw error;
+      parts.push({ ...nothing, notes: [{ code: 'SUPERSEDED', message: error.message }], remaining: true });
+    }
+  }
+  return together(...parts);
+}
+
+async function setsOf(instance: string, principal: string): Promise<SetScope[]> {
+  const db = await firestore();
+  const { docs } = await db
+    .collection(grantsCollection)
+    .where('instance', '==', instance)
+    .where('principals', 'array-contains', principal)
+    .select('database', 'schema')
+    .get();
+  return docs.map((document) => ({
+    instance,
+    database: document.get('database') as string,
+    schema: document.get('schema') as string | null,
+  }));
+}
+
+/** A database that Drover may not enter is the admin's to clear; one that can't be reached now comes again. */
+async function offboardFrom(
+  target: Target,
+  principal: string,
+  operation: OperationContext,
+): Promise<Offboarded> {
+  try {
+    return await offboardInDatabase(operation.pools, target, principal, operation);
+  } catch (error) {
+    const { code, message, retryable } = classify(error);
+    if (retryable || operation.signal.aborted || code === 'PRINCIPAL_NOT_ALLOWED') throw error;
+    const note = outOfReach(
+      `${target.database} can't be looked into (${code}: ${message}). To be run there:`,
+      emptying(principal),
+    );
+    return { ...nothing, notes: [note], remaining: true };
+  }
+}
+
+/**
+ * Takes the principal itself away: through the Admin API what that made, for it keeps a list of its own and may drop what
+ * Drover may not; else in PostgreSQL.
+ */
+async function remove(
+  target: Target,
+  { principal, kind }: GrantWish,
+  before: Offboarded,
+  offboarded: readonly string[],
+  operation: OperationContext,
+): Promise<Offboarded> {
+  const admin = sqlAdminFor(target.instance);
+  const isListed = admin !== undefined && (await admin.users(operation)).has(principal);
+  if (kind === 'login' || !isListed) {
+    const dropped = await dropPrincipal(operation.pools, target, principal, { ...operation, offboarded });
+    if (!dropped.remaining || !isListed) return together(before, dropped);
+  }
+  if (admin === undefined) return before;
+  const deletion = {
+    action: 'revoke',
+    kind: 'user',
+    name: principal,
+    detail: 'deleted through the Admin API',
+  } as const;
+  if (operation.dryRun) return together(before, { ...nothing, changes: [deletion] });
+  try {
+    await admin.deleteUser(principal, operation);
+  } catch (error) {
+    if (!(error instanceof OperationError) || error.code !== 'USER_IN_USE') throw error;
+    const note = outOfReach(
+      `The Admin API can't delete ${principal} yet: ${error.message} When nothing depends on it any more, send this message again under another id.`,
+      [],
+    );
+    return together(before, { ...nothing, notes: [note], remaining: true });
+  }
+  // Nobody has to take from the principal what went with it. A session that is still open goes on.
+  const notes = before.notes.filter((note) => !isRemainder(note) || note.code === 'SESSIONS_OPEN');
+  return { ...before, changes: [...before.changes, deletion], notes, remaining: notes.some(isRemainder) };
+}

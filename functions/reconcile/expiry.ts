@@ -1,0 +1,74 @@
+import { applyToSet, NotDueYet, type SetScope } from '../../shared/grants/apply.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import type { Change, Note } from '../../shared/operation/outcome.ts';
+import { readClock } from '../../shared/postgres/clock.ts';
+import type { Target } from '../../shared/postgres/target.ts';
+import { grantKey, type RegisteredGrant } from '../../shared/registry/grants/model.ts';
+import { dueGrants, expire } from '../../shared/registry/grants/outcome.ts';
+import { beginAttempt, type Registered, withoutFailed } from '../../shared/registry/grants/store.ts';
+
+/** Thrown inside of a transaction that finds nothing to do. */
+class NothingDue extends Error {
+  override readonly name = 'NothingDue';
+}
+
+interface Expiring extends Registered {
+  readonly due: readonly RegisteredGrant[];
+}
+
+/** Takes back what is due in the sets of one database, by that database's clock. */
+export async function takeBackDue(
+  target: Target,
+  sets: readonly SetScope[],
+  operation: OperationContext,
+): Promise<{ changes: Change[]; notes: Note[] }> {
+  const now = await readClock(operation.pools, target, operation.signal);
+  const changes: Change[] = [];
+  const notes: Note[] = [];
+  for (const scope of sets) {
+    try {
+      const applied = await takeBackFrom(scope, now, operation);
+      changes.push(...applied.changes);
+      notes.push(...applied.notes);
+    } catch (error) {
+      // Renewed in the meantime, or not over yet for the server that the database runs on now.
+      if (!(error instanceof NothingDue || error instanceof NotDueYet)) throw error;
+    }
+  }
+  return { changes, notes };
+}
+
+function takeBackFrom(scope: SetScope, now: Date, operation: OperationContext) {
+  return applyToSet<Expiring>(operation, {
+    scope,
+    async register(transaction, ref, found, atLeast) {
+      const open = Object.values(found.grants).filter(({ undecided }) => undecided);
+      const others = [...new Set(open.map(({ value }) => value.operation))].filter(
+        (id) => id !== operation.id,
+      );
+      const set = await withoutFailed(transaction, ref.firestore, found, others);
+      const due = dueGrants(set, now, operation.id);
+      if (due.length === 0) throw new NothingDue();
+      const expiring = expire(set, due, operation.id);
+      return {
+        due,
+        set: expiring,
+        superseded: [],
+        by: [],
+        ...beginAttempt(transaction, ref, expiring, atLeast),
+      };
+    },
+    wanted: ({ due, set }) => ({
+      grants: due.map(({ role, principal, value }) => ({
+        role,
+        principal,
+        present: false,
+        ...(value.expiresAt === undefined ? {} : { notBefore: value.expiresAt }),
+      })),
+      customRoles: Object.keys(set.customRoles),
+      surplus: 'ignore',
+      undecided: [],
+    }),
+    keys: ({ due }) => due.map(grantKey),
+  });
+}

@@ -1,0 +1,198 @@
+import type pg from 'pg';
+import { OperationError } from '../../operation/errors.ts';
+import type { Change, Note } from '../../operation/outcome.ts';
+import { actingAdmin, roleName } from '../names.ts';
+import type { Pools } from '../pools.ts';
+import { retryConcurrentChanges } from '../retry.ts';
+import type { Plan } from '../schema/context.ts';
+import { inspection, readInspection, schemaRoles } from '../schema/inspect.ts';
+import { planSchema, foundEpoch as schemaEpoch } from '../schema/plan.ts';
+import { identifier, type Sql, sql } from '../sql.ts';
+import type { Target } from '../target.ts';
+import { changeInTransaction } from '../transaction.ts';
+import { grantsInspection, readGrants } from './inspect.ts';
+import type { DesiredGrants, InspectedGrants, Scope } from './model.ts';
+import { foundEpoch, type GrantsPlan, indexGrants, planGrants } from './plan.ts';
+import { refuseScope } from './refusals.ts';
+
+/** Thrown when a newer change to the same grants was made. Nothing was changed. */
+export class GrantsFenced extends OperationError {
+  readonly scope: Scope;
+  readonly epoch: number;
+
+  constructor(scope: Scope, epoch: number) {
+    super('FENCED', `A newer attempt (epoch ${epoch}) has changed these grants already`, { retryable: true });
+    this.scope = scope;
+    this.epoch = epoch;
+  }
+}
+
+export interface GrantsOptions {
+  readonly signal: AbortSignal;
+  readonly remainingMs: () => number;
+  /** Of which to read the attributes, beside those that the grants name. */
+  readonly principals?: readonly string[];
+  /** Throws where what was found stands against it: nothing is changed then. */
+  readonly examine?: (found: InspectedGrants) => void;
+}
+
+export interface ConvergedGrants {
+  /** One for each of the scopes, in their order. */
+  readonly plans: readonly GrantsPlan[];
+  /** What was executed: nothing in a dry run. */
+  readonly statements: readonly Sql[];
+  /** The statements as text, in a dry run too. */
+  readonly planned: readonly string[];
+  readonly changes: readonly Change[];
+  readonly notes: readonly Note[];
+  readonly found: InspectedGrants;
+}
+
+/** Advisory locks and plans of one transaction; PostgreSQL has room for some thousands of locks in all. */
+const mostScopes = 500;
+
+/**
+ * Makes the members of the roles of some scopes of one database what they should be: one inspection, one plan, one
+ * transaction, under the locks of the scopes.
+ *
+ * @throws GrantsFenced
+ * @throws OperationError with what must not or can't be done
+ */
+export async function convergeGrants(
+  pools: Pools,
+  target: Target,
+  desired: readonly DesiredGrants[],
+  { signal, remainingMs, principals = [], examine }: GrantsOptions,
+): Promise<ConvergedGrants> {
+  const [first] = desired;
+  if (first === undefined || desired.length > mostScopes) {
+    throw new RangeError(`1 to ${mostScopes} scopes can be converged at a time, not ${desired.length}`);
+  }
+  const definitions = definitionsOf(first, desired.length);
+  const members = grantsInspection({
+    database: target.database,
+    roles: [...new Set(desired.flatMap(rolesOf))],
+    principals: [...new Set([...principals, ...desired.flatMap(namedIn)])],
+  });
+  const query = definitions
+    ? sql`SELECT (${definitions.inspection}) AS inspected, ${members} AS grants`
+    : sql`SELECT ${members} AS grants`;
+  return retryConcurrentChanges(signal, () =>
+    pools.withConnection(target, { signal }, (client) =>
+      changeInTransaction(
+        client,
+        { acting: actingOf(first), lock: desired.map(lockOf), timeoutMs: remainingMs(), inspection: query },
+        (inspected) => {
+          const found = readGrants(inspected);
+          examine?.(found);
+          const defining = definitions?.plan(inspected);
+          return decide(desired, found, defining);
+        },
+      ),
+    ),
+  );
+}
+
+/**
+ * What differs between the members of all roles of a database and what they should be: one query, and nothing is changed.
+ *
+ * @returns a plan for each scope; undefined for one that the catalog doesn't have
+ */
+export async function compareGrants(
+  pools: Pools,
+  target: Target,
+  desired: readonly DesiredGrants[],
+  { signal }: Pick<GrantsOptions, 'signal'>,
+): Promise<(GrantsPlan | undefined)[]> {
+  const question = grantsInspection({ database: target.database, roles: 'all', principals: [] });
+  const { text } = sql`SELECT ${question} AS grants`;
+  const result = await pools.withConnection(target, { signal }, (client) => client.query(text));
+  const found = readGrants(result);
+  const index = indexGrants(found);
+  return desired.map((scope) => (refuseScope(scope, found) ? undefined : planGrants(scope, index)));
+}
+
+function decide(
+  desired: readonly DesiredGrants[],
+  found: InspectedGrants,
+  defining?: Pick<Plan, 'steps' | 'notes'>,
+): ConvergedGrants {
+  const index = indexGrants(found);
+  const plans = desired.map((scope) => {
+    const refusal = refuseScope(scope, found);
+    if (refusal) throw refusal;
+    const epoch = foundEpoch(scope, found);
+    if (scope.fence && epoch > scope.fence.epoch) throw new GrantsFenced(scope, epoch);
+    return planGrants(scope, index);
+  });
+  const statements = [
+    ...(defining?.steps ?? []).map((step) => step.sql),
+    ...desired.flatMap((scope, at) => statementsOf(scope, plans[at], desired.length > 1)),
+  ];
+  const apply = desired.every(({ fence }) => fence !== undefined);
+  return {
+    plans,
+    statements: apply ? statements : [],
+    changes: [
+      ...(defining?.steps ?? []).flatMap(({ change }) => (change ? [change] : [])),
+      ...plans.flatMap(({ steps }) => steps.flatMap(({ changes }) => changes)),
+    ],
+    notes: [...(defining?.notes ?? []), ...plans.flatMap(({ notes }) => notes)],
+    found,
+    planned: statements.map(({ text }) => text),
+  };
+}
+
+/**
+ * How custom roles are defined in the same transaction: as the schema's own convergence does it, under the number that the
+ * schema has.
+ */
+function definitionsOf({ database, schema, define = [] }: DesiredGrants, scopes: number) {
+  if (schema === undefined || define.length === 0) return undefined;
+  if (scopes > 1) throw new RangeError('custom roles are defined for one schema at a time');
+  const desired = { database, schema, levels: [], adopt: false, lockDatabase: false, customRoles: define };
+  const names = define.map(({ name }) => name);
+  const roles = schemaRoles(database, schema, names);
+  return {
+    inspection: inspection(desired, roles),
+    plan(result: pg.QueryResult): Pick<Plan, 'steps' | 'notes'> {
+      const found = readInspection(result);
+      const mark = { epoch: schemaEpoch(roles, found) ?? 0, always: false };
+      const { steps, notes } = planSchema(desired, roles, found, mark);
+      // What is out of reach for the levels was told when they were made.
+      const isTheirs = ({ message }: Note) =>
+        Object.values(roles.custom).some((role) => message.includes(role));
+      return { steps, notes: notes.filter(isTheirs) };
+    },
+  };
+}
+
+/** Of several scopes each is changed by its own acting admin: grants have one grantor. */
+function statementsOf(scope: DesiredGrants, plan: GrantsPlan | undefined, switching: boolean): Sql[] {
+  const statements = plan?.steps.map((step) => step.sql) ?? [];
+  if (statements.length === 0 || !switching) return statements;
+  return [sql`SET LOCAL ROLE ${identifier(actingOf(scope))}`, ...statements];
+}
+
+function actingOf({ database, schema }: Scope): string {
+  return actingAdmin(database, schema);
+}
+
+/** The same as a change to the schema itself takes. */
+function lockOf({ schema }: Scope): string {
+  return schema ?? '';
+}
+
+/** All that there may be: a role that isn't there is no row. */
+function rolesOf({ database, schema, grants, customRoles }: DesiredGrants): string[] {
+  const levels = schema === undefined ? ['monitor'] : ['owner', 'writer', 'reader', 'analyst'];
+  const roles = new Set([...levels, ...customRoles, ...grants.map(({ role }) => role)]);
+  return [
+    ...[...roles].map((role) => roleName(database, schema, role)),
+    roleName(database, undefined, 'connect'),
+  ];
+}
+
+function namedIn({ grants }: DesiredGrants): string[] {
+  return grants.map(({ principal }) => principal);
+}

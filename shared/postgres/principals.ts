@@ -1,0 +1,50 @@
+import { maxIdentifierBytes } from './target.ts';
+
+/** Whom rights are given to: IAM principals, whom Cloud SQL knows by their e-mail addresses, and other logins. */
+export const principalKinds = ['iam-user', 'iam-service-account', 'iam-group', 'login'] as const;
+
+export type PrincipalKind = (typeof principalKinds)[number];
+
+/**
+ * A principal's name in PostgreSQL, as Cloud SQL makes it: lower case, and a service account's without the end that
+ * all of them have. Other logins' names are as they are.
+ *
+ * @see https://cloud.google.com/sql/docs/postgres/add-manage-iam-users
+ */
+export function principalName(kind: PrincipalKind, given: string): string {
+  if (kind === 'login') return given;
+  const name = given.toLowerCase();
+  return kind === 'iam-service-account' ? name.replace(/\.gserviceaccount\.com$/, '') : name;
+}
+
+const email = /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/;
+const serviceAccount =
+  /^[a-z0-9-]+@[a-z0-9][a-z0-9.-]*\.iam$|^[0-9]+-compute@developer$|^[a-z0-9-]+@appspot$/;
+
+/** Roles that are no principals, whatever they may do: the system's, Cloud SQL's and Drover's. */
+const systemRole =
+  /^(?:pg_|cloudsql|google_|drover_admin|drover_writers|_drover_)|^(?:postgres|public|none|current_user|current_role|session_user)$/i;
+
+/**
+ * What is wrong with the name of a principal.
+ *
+ * @param name as {@link principalName} gives it
+ * @returns undefined where a principal of this kind may be called that
+ */
+export function nameProblem(kind: PrincipalKind, name: string): string | undefined {
+  if (Buffer.byteLength(name) > maxIdentifierBytes) return `must be at most ${maxIdentifierBytes} bytes`;
+  if (systemRole.test(name)) return 'is a role of the system, and no principal';
+  switch (kind) {
+    case 'login':
+      return undefined;
+    case 'iam-service-account':
+      return serviceAccount.test(name)
+        ? undefined
+        : 'must be a service account’s e-mail address: name@project.iam, with or without .gserviceaccount.com';
+    default:
+      if (!email.test(name)) return 'must be an e-mail address';
+      return /\.iam(?:\.gserviceaccount\.com)?$|\.gserviceaccount\.com$/.test(name)
+        ? 'is a service account: say kind "iam-service-account"'
+        : undefined;
+  }
+}
