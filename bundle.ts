@@ -4,6 +4,7 @@ import { readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import protobuf from 'protobufjs';
 
 /** Where a bundle of the functions goes unless somebody says otherwise. */
 export const bundleFolder = path.join(import.meta.dirname, 'dist');
@@ -67,6 +68,31 @@ const withoutMessageClasses: Plugin = {
 };
 
 /**
+ * Pub/Sub's client makes the types of all its messages before it calls anything, and those of IAM, which it offers as
+ * well. All that is called is Publish: it gets the types for that.
+ */
+const onlyPublishing: Plugin = {
+  name: 'only-publishing',
+  setup({ onLoad }) {
+    onLoad({ filter: /[\\/]pubsub-api[\\/]build[\\/]protos[\\/]protos\.json$/ }, async ({ path: file }) => {
+      const { pubsub, protobuf: common } = JSON.parse(await readFile(file, 'utf8')).nested.google.nested;
+      const { Publisher, PublishRequest, PublishResponse, PubsubMessage } = pubsub.nested.v1.nested;
+      const { Timestamp } = common.nested;
+      const publisher = { ...Publisher, methods: { Publish: Publisher.methods.Publish } };
+      const v1 = { nested: { Publisher: publisher, PublishRequest, PublishResponse, PubsubMessage } };
+      const google = { nested: { pubsub: { nested: { v1 } }, protobuf: { nested: { Timestamp } } } };
+      const types = { nested: { google } };
+      protobuf.Root.fromJSON(types).resolveAll(); // throws where one of them needs one that is left out
+      return { loader: 'json', contents: JSON.stringify(types) };
+    });
+    onLoad({ filter: /[\\/]google-gax[\\/]build[\\/]protos[\\/]iam_service\.json$/ }, () => ({
+      loader: 'json',
+      contents: '{ "nested": {} }',
+    }));
+  },
+};
+
+/**
  * Bundles an entry point with everything it needs, so that the folder runs without node_modules.
  *
  * Whatever is imported dynamically is a chunk of its own: each function, and each large client. Not minified, because
@@ -89,7 +115,7 @@ export async function bundle(
     platform: 'node',
     target: 'node24',
     banner: { js: commonJsShim },
-    plugins: [lazyMessageClasses, withoutMessageClasses],
+    plugins: [lazyMessageClasses, withoutMessageClasses, onlyPublishing],
     metafile: true,
     sourcemap: 'external',
     legalComments: 'none',
