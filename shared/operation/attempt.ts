@@ -1,6 +1,7 @@
 import type { Firestore } from '@google-cloud/firestore';
 import { config } from '../config.ts';
 import { preparePublishing } from '../gcp/pubsub.ts';
+import type { Pools } from '../postgres/pools.ts';
 import { pools } from '../postgres/process-pools.ts';
 import { type Claim, transactAsHolder } from '../registry/claims.ts';
 import type { End } from '../registry/completion.ts';
@@ -50,7 +51,7 @@ export async function attempt<M>(
       signal: controller.signal,
       remainingMs: () => Math.max(1, deadline - Date.now()),
       log: received.log,
-      pools: pools(),
+      pools: preparing(pools()),
       asked: {
         ...claim.order,
         ...(request.claimedActor === undefined ? {} : { claimedActor: request.claimedActor }),
@@ -59,8 +60,6 @@ export async function attempt<M>(
       registry: async (collection, ...key) => db.collection(collection).doc(hash(...key).slice(0, 40)),
       intend: async (wish) => {
         intent = await recordIntent(db, claim, wish);
-        // What comes next is mostly PostgreSQL's work: time to load what the report needs.
-        preparePublishing();
         return intent;
       },
       fulfil: (found) => {
@@ -88,4 +87,20 @@ export async function attempt<M>(
   };
   const end = await run();
   return { end, intent, facts: { ...facts, operation: claim.id, at: new Date() } };
+}
+
+/**
+ * The pools, with a use for the time that PostgreSQL takes: what the report needs is loaded in it. Earlier, loading
+ * would hold up the login, and PostgreSQL would have nothing to do meanwhile.
+ */
+function preparing(pools: Pools): Pools {
+  return {
+    ...pools,
+    withConnection: (target, options, use) =>
+      pools.withConnection(target, options, (client, loan) => {
+        const used = use(client, loan); // sends its first statement
+        preparePublishing();
+        return used;
+      }),
+  };
 }
