@@ -5,6 +5,7 @@ import type { Pools } from '../postgres/pools.ts';
 import { pools } from '../postgres/process-pools.ts';
 import { type Claim, transactAsHolder } from '../registry/claims.ts';
 import type { End } from '../registry/completion.ts';
+import { registerDatabase } from '../registry/databases.ts';
 import { type Intent, recordIntent, Superseded } from '../registry/intents.ts';
 import { inSpan } from '../telemetry/trace.ts';
 import { hash } from './canonical.ts';
@@ -59,6 +60,7 @@ export async function attempt<M>(
       transact: (refs, update) => transactAsHolder(db, claim, refs, update),
       registry: async (collection, ...key) => db.collection(collection).doc(hash(...key).slice(0, 40)),
       intend: async (wish) => {
+        await registerDatabase(db, wish.identity);
         intent = await recordIntent(db, claim, wish);
         return intent;
       },

@@ -1,6 +1,7 @@
 import type { DocumentReference, DocumentSnapshot, Transaction } from '@google-cloud/firestore';
 import type * as z from 'zod';
 import type { Pools } from '../postgres/pools.ts';
+import type { Target } from '../postgres/target.ts';
 import type { Order } from '../registry/claims.ts';
 import type { Intent } from '../registry/intents.ts';
 import type { Logger } from '../telemetry/log.ts';
@@ -61,7 +62,8 @@ export interface OperationContext {
    */
   readonly intend: (wish: {
     ref: DocumentReference;
-    identity: Record<string, unknown>;
+    /** What it is about, and in which database. */
+    identity: Target & Record<string, unknown>;
     desired: unknown;
     atLeast?: number;
   }) => Promise<Intent>;

@@ -21,15 +21,15 @@ export function nameOf({ call, nth, phase }: Point): string {
 /** Waits, to hold the call; throws, to lose it before it takes effect, or its answer. */
 export type Watcher = (point: Point) => void | Promise<void>;
 
-type Watched = Pick<ChaosStack, 'firestore' | 'pubsub' | 'proxy' | 'watchers'>;
+type Watched = Pick<ChaosStack, 'firestore' | 'pubsub' | 'proxy' | 'watchers' | 'worker'>;
 
 /** Shows every point that the stack's functions come to to its watchers. */
-export function showPoints({ firestore, pubsub, proxy, watchers }: Watched): void {
+export function showPoints({ firestore, pubsub, proxy, watchers, worker }: Watched): void {
   const show = async (call: string, phase: Point['phase'], answer?: unknown) => {
     await Promise.all([...watchers].map((watcher) => watcher(call, phase, answer)));
   };
   firestore.intercept = (call) => show(firestoreCall(call), call.phase);
-  pubsub.intercept = (call) => show(pubsubCall(call), call.phase, call.request['statusCode']);
+  pubsub.intercept = (call) => show(pubsubCall(call, worker.name), call.phase, call.request['statusCode']);
   proxy.intercept = (call) => show(postgresCall(call), call.phase);
 }
 
@@ -82,10 +82,10 @@ function postgresCall({ query }: PostgresCall): string {
   return `PostgreSQL: ${words.trim()}`;
 }
 
-function pubsubCall({ method, request }: InterceptedCall): string {
+function pubsubCall({ method, request }: InterceptedCall, worker: string): string {
   if (method === 'Push') {
     const subscription = String(request['subscription']).split('/').at(-1);
-    if (subscription === 'create-schema') return 'Pub/Sub: push';
+    if (subscription === worker) return 'Pub/Sub: push';
     return `Pub/Sub: push to ${subscription}`;
   }
   const toResults = method === 'Publish' && String(request['topic']).endsWith('/operation-results');
@@ -110,9 +110,13 @@ function firestoreCall({ method, request }: InterceptedCall): string {
   if (method !== 'Commit') return `Firestore: ${method}`;
   const { writes = [] } = request as Commit;
   const [first] = writes;
-  const fields = Object.keys(first?.update?.fields ?? {});
+  const { name = '', fields: written = {} } = first?.update ?? {};
+  const fields = Object.keys(written);
+  const collection = name.split('/').at(-2);
+  if (collection === 'databases') return 'Firestore: database';
+  if (collection === 'grants') return 'Firestore: grants';
+  if (collection === 'schemas') return 'Firestore: intent';
   if (first?.currentDocument?.exists === false) return 'Firestore: claim';
-  if (first?.update?.name.includes('/schemas/')) return 'Firestore: intent';
   if (fields.includes('finishedAt')) return 'Firestore: complete';
   if (fields.includes('owner')) return 'Firestore: take over';
   if (fields.join() === 'reported') return 'Firestore: reported';

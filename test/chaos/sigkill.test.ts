@@ -16,7 +16,7 @@ const steps: readonly { readonly step: string; readonly from: string; readonly t
   { step: '4 claim', from: 'after Firestore: claim', to: 'after Firestore: claim' },
   {
     step: '5 run, the intent',
-    from: 'before Firestore: read operations and schemas and lock',
+    from: 'before Firestore: database',
     to: 'after Firestore: intent',
   },
   { step: '5 run, the effect', from: 'before PostgreSQL: Startup', to: 'after PostgreSQL: COMMIT' },
@@ -71,8 +71,8 @@ async function kill(): Promise<void> {
 
 /** Sends a message, and kills the function when it comes to a point. */
 async function killAt(fatal: Point, schema: string): Promise<void> {
-  // A process that has worked before is connected already.
-  if (/Startup|Password/.test(fatal.call)) await kill();
+  // A process that has worked before knows the database and is connected already.
+  if (/Startup|Password|database/.test(fatal.call)) await kill();
   let restarted: Promise<void> | undefined;
   const end = watch(stack, (point) => {
     if (restarted !== undefined || nameOf(point) !== nameOf(fatal)) return;

@@ -12,13 +12,19 @@ export interface ChaosStack extends TestStack {
   readonly pubsub: LocalPubSub;
   readonly proxy: PostgresProxy;
   readonly createSchema: FunctionProcess;
+  /** The function under test: pushes to it are the points called `Pub/Sub: push`. */
+  readonly worker: FunctionProcess;
   readonly watchers: Set<(call: string, phase: 'before' | 'after', answer: unknown) => Promise<void>>;
 }
 
 /** Longer than a lease, and than an idle transaction of Firestore lives. */
 export const longSilenceSeconds = 61;
 
-export async function startChaosStack(options: Partial<StackOptions> = {}): Promise<ChaosStack> {
+/** @param functions under test; the first one is the worker */
+export async function startChaosStack(
+  options: Partial<StackOptions> = {},
+  functions: readonly string[] = ['create-schema'],
+): Promise<ChaosStack> {
   const firestore = await startTimedFirestore();
   let proxy: PostgresProxy | undefined;
   process.env['FIRESTORE_EMULATOR_HOST'] = firestore.host;
@@ -30,16 +36,18 @@ export async function startChaosStack(options: Partial<StackOptions> = {}): Prom
     ...options,
   }).finally(() => delete process.env['FIRESTORE_EMULATOR_HOST']);
   const createSchema = stack.functions.get('create-schema');
-  if (!stack.pubsub || !proxy || !createSchema) throw new Error('the stack is not whole');
+  const worker = stack.functions.get(functions[0] ?? '');
+  if (!stack.pubsub || !proxy || !createSchema || !worker) throw new Error('the stack is not whole');
   const { pubsub } = stack;
   const opened = proxy;
   // What fails comes again at once, however often.
   const at = { nanos: 100_000_000 };
-  await stack.messaging
-    .subscription('create-schema')
-    .setMetadata({ retryPolicy: { minimumBackoff: at, maximumBackoff: at } });
+  for (const name of functions) {
+    const retryPolicy = { minimumBackoff: at, maximumBackoff: at };
+    await stack.messaging.subscription(name).setMetadata({ retryPolicy });
+  }
   const watchers: ChaosStack['watchers'] = new Set();
-  showPoints({ firestore, pubsub, proxy: opened, watchers });
+  showPoints({ firestore, pubsub, proxy: opened, watchers, worker });
   return {
     ...stack,
     watchers,
@@ -47,6 +55,7 @@ export async function startChaosStack(options: Partial<StackOptions> = {}): Prom
     pubsub,
     proxy,
     createSchema,
+    worker,
     async stop() {
       await stack.stop();
       await opened.close();

@@ -33,6 +33,7 @@ describe('the configuration', () => {
       DROVER_CONNECTIONS_PER_PROCESS: 60,
       DROVER_CONNECTION_WAIT_SECONDS: 30,
       DROVER_ADMIN_API_PER_MINUTE: 60,
+      DROVER_DRIFT_MINUTES: 60,
       DROVER_LOG_LEVEL: 'info',
     });
   });

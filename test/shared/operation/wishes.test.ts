@@ -11,7 +11,11 @@ const done: string[] = [];
 /** Paints the wall, as far as nothing newer is wanted. */
 const paint: Run = async ({ color }, { intend, fulfil, registry }) => {
   const ref = await registry('walls', 'north');
-  const { epoch } = await intend({ ref, identity: { wall: 'north' }, desired: { color } });
+  const { epoch } = await intend({
+    ref,
+    identity: { instance: 'acme', database: 'house', wall: 'north' },
+    desired: { color },
+  });
   if (color === 'invisible') throw new OperationError('NO_PAINT', 'there is no such paint');
   done.push(color);
   fulfil({ painted: `${color} (${epoch})` });
