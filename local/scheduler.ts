@@ -1,45 +1,38 @@
-import { PubSub } from '@google-cloud/pubsub';
 import { Cron } from 'croner';
 import type { Manifest } from '../shared/manifest.ts';
 
 /** Jobs that publish to topics, as Cloud Scheduler's do. */
 export interface Scheduler {
-  close(): Promise<void>;
+  stop(): void;
 }
 
 /**
- * Publishes `{}` to the topic of each function that has a schedule, when it says so: by unix cron, in UTC. What can't be
- * published is logged, and the next time comes.
+ * Publishes to the topic of each function that has a schedule, when it says so: by unix cron, in UTC.
  *
- * @param host of Pub/Sub, as in PUBSUB_EMULATOR_HOST
+ * @param publish gets the topic. Where it fails the error is told, and the next time comes
  * @see https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules
  */
 export function startScheduler(
   manifests: readonly Pick<Manifest, 'name' | 'trigger'>[],
-  {
-    host,
-    project,
-    onError,
-  }: { host: string; project: string; onError: (name: string, error: unknown) => void },
+  publish: (topic: string) => Promise<unknown>,
+  onError: (functionName: string, error: unknown) => void,
 ): Scheduler {
-  const pubsub = new PubSub({ projectId: project, apiEndpoint: host, emulatorMode: true });
-  const jobs = manifests.flatMap(({ name, trigger: { topic, schedule } }) =>
-    schedule === undefined
-      ? []
-      : [
-          new Cron(
-            schedule,
-            { timezone: 'UTC', mode: '5-part', unref: true, catch: (error) => onError(name, error) },
-            async () => {
-              await pubsub.topic(topic).publishMessage({ data: Buffer.from('{}') });
-            },
-          ),
-        ],
-  );
+  const jobs = manifests.flatMap(({ name, trigger: { topic, schedule } }) => {
+    if (schedule === undefined) return [];
+    const options = {
+      timezone: 'UTC',
+      mode: '5-part',
+      unref: true,
+      catch: (error: unknown) => onError(name, error),
+    } as const;
+    const run = async () => {
+      await publish(topic);
+    };
+    return [new Cron(schedule, options, run)];
+  });
   return {
-    async close() {
+    stop() {
       for (const job of jobs) job.stop();
-      await pubsub.close();
     },
   };
 }

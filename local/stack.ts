@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { PubSub } from '@google-cloud/pubsub';
 import { functionLogin, type Manifest, readManifests } from '../shared/manifest.ts';
 import { type LocalFirestore, startFirestore } from './firestore/index.ts';
 import { type FunctionProcess, startFunction } from './functions.ts';
@@ -140,12 +141,16 @@ async function startAll(
   const host = environment.PUBSUB_EMULATOR_HOST;
   await wireTopics({ host, project: localProject, manifests, urls, minimumBackoffSeconds });
   if (options.schedules) {
-    const scheduler = startScheduler(manifests, {
-      host,
-      project: localProject,
-      onError: (name, error) => options.onLog?.(name, String(error)),
+    const client = new PubSub({ projectId: localProject, apiEndpoint: host, emulatorMode: true });
+    const scheduler = startScheduler(
+      manifests,
+      (topic) => client.topic(topic).publishMessage({ data: Buffer.from('{}') }),
+      (name, error) => options.onLog?.(name, String(error)),
+    );
+    started.push(async () => {
+      scheduler.stop();
+      await client.close();
     });
-    started.push(() => scheduler.close());
   }
   return { cluster, pubsub, firestore, sqladmin, functions, environment };
 }
