@@ -1,8 +1,9 @@
-import { applyToSet, desiredOf, type SetScope, setRef } from '../../shared/grants/apply.ts';
+import { applyToSet, desiredOf, type SetChange, type SetScope, setRef } from '../../shared/grants/apply.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
 import type { Note, Outcome } from '../../shared/operation/outcome.ts';
 import { type ConvergedGrants, convergeGrants } from '../../shared/postgres/grants/converge.ts';
-import type { InspectedGrants } from '../../shared/postgres/grants/model.ts';
+import type { InspectedGrants, WantedGrant } from '../../shared/postgres/grants/model.ts';
 import {
   type ExaminedGrant,
   examineGrants,
@@ -11,6 +12,7 @@ import {
 } from '../../shared/postgres/grants/refusals.ts';
 import type { GrantSetWish, Merged } from '../../shared/registry/grants/merge.ts';
 import { grantKey } from '../../shared/registry/grants/model.ts';
+import { offboardedRefs, readOffboarded } from '../../shared/registry/grants/offboarded.ts';
 import { wantedOf } from '../../shared/registry/grants/outcome.ts';
 import { mergeWhole, readSet, registerWish } from '../../shared/registry/grants/store.ts';
 import { type GrantRolesMessage, roleOf } from './message.ts';
@@ -33,17 +35,18 @@ async function plan(
   wish: GrantSetWish,
   operation: OperationContext,
 ): Promise<Outcome> {
-  const missing = await ensurePrincipals(message, operation);
   const ref = await setRef(operation, scope);
-  const merged = mergeWhole(readSet(await ref.get(), scope), wish);
-  const desired = desiredOf(scope, wantedOf(merged.set, wish, merged.superseded), undefined);
+  const refs = await offboardedRefs(operation, scope.instance, principalsOf(wish));
+  const [set, ...offboarded] = await ref.firestore.getAll(ref, ...refs);
+  const merged = mergeWhole(readSet(set, scope), wish, readOffboarded(offboarded));
+  const { superseded } = merged;
+  const missing = await ensurePrincipals(message, superseded, operation);
+  const desired = desiredOf(scope, wantedOf(merged.set, wish, superseded), undefined);
+  const soon = missing.map(({ name }) => name);
   const converged = await convergeGrants(operation.pools, scope, [desired], {
     ...operation,
-    examine: (found) =>
-      examine(message, found, {
-        superseded: merged.superseded,
-        soon: missing.map(({ name }) => name),
-      }),
+    soon,
+    examine: (found) => examine(message, found, { superseded, soon }),
   });
   return {
     changes: [...missing, ...converged.changes],
@@ -53,28 +56,70 @@ async function plan(
   };
 }
 
+/** Thrown where grants ran out that an earlier attempt of this operation may have made. */
+class RanOut extends OperationError {
+  readonly keys: readonly string[];
+
+  constructor(keys: readonly string[]) {
+    super('EXPIRY_PAST', 'Grants ran out before the operation ended', { retryable: true });
+    this.keys = keys;
+  }
+}
+
 async function apply(
   message: GrantRolesMessage,
   scope: SetScope,
   wish: GrantSetWish,
   operation: OperationContext,
+  over: readonly string[] = [],
 ): Promise<Outcome> {
-  const { registered, converged, changes, notes } = await applyToSet(operation, {
+  const refs = await offboardedRefs(operation, scope.instance, principalsOf(wish));
+  let resumed: readonly string[] = [];
+  const change: SetChange = {
     scope,
-    keys: () => wish.grants.map(grantKey),
-    register: (transaction, ref, set, atLeast) => registerWish(transaction, ref, set, wish, atLeast),
-    wanted: ({ set, superseded }) => wantedOf(set, wish, superseded),
-    prepare: () => ensurePrincipals(message, operation),
-    examine: (found, { superseded }) => examine(message, found, { superseded }),
-  });
-  return {
-    changes,
-    notes: [...notes, ...supersededNotes(registered)],
-    summary: summaryOf(converged),
-    ...(notes.some(({ code }) => code === 'FOREIGN_MEMBERSHIP') && message.mode !== 'add'
-      ? { partial: true }
-      : {}),
+    async register(transaction, ref, set, atLeast) {
+      const closed = refs.length === 0 ? undefined : readOffboarded(await transaction.getAll(...refs));
+      resumed = Object.keys(set.grants).filter((key) => set.grants[key]?.value.operation === operation.id);
+      return registerWish(transaction, ref, set, wish, atLeast, closed);
+    },
+    // What ran out is taken back at once, and out of the registry by `reconcile` as if it had been there until now.
+    wanted({ set, superseded }) {
+      const { grants, ...rest } = wantedOf(set, wish, superseded);
+      const isOver = (one: WantedGrant) => over.includes(grantKey(one));
+      return { ...rest, grants: grants.map((one) => (isOver(one) ? { ...one, present: false } : one)) };
+    },
+    // A user is made only for a message that nothing else stands against.
+    async prepare({ set, superseded }) {
+      const missing = await ensurePrincipals(message, superseded, { ...operation, dryRun: true });
+      if (missing.length === 0) return [];
+      const soon = missing.map(({ name }) => name);
+      const desired = desiredOf(scope, wantedOf(set, wish, superseded), undefined);
+      const checked = (found: InspectedGrants) =>
+        examine(message, found, { superseded, resumed, over, soon });
+      await convergeGrants(operation.pools, scope, [desired], { ...operation, soon, examine: checked });
+      return ensurePrincipals(message, superseded, operation);
+    },
+    examine: (found, { superseded }) => examine(message, found, { superseded, resumed, over }),
   };
+  try {
+    const { registered, converged, changes, notes } = await applyToSet(operation, change);
+    return {
+      changes,
+      notes: [...notes, ...supersededNotes(registered)],
+      summary: summaryOf(converged),
+      ...(notes.some(({ code }) => code === 'FOREIGN_MEMBERSHIP') && message.mode !== 'add'
+        ? { partial: true }
+        : {}),
+    };
+  } catch (error) {
+    if (!(error instanceof RanOut)) throw error;
+    return apply(message, scope, wish, operation, [...over, ...error.keys]);
+  }
+}
+
+/** Whom it gives something. */
+function principalsOf({ mode, grants }: GrantSetWish): string[] {
+  return mode === 'revoke' ? [] : grants.map(({ principal }) => principal);
 }
 
 function wishOf(
@@ -98,16 +143,26 @@ function wishOf(
   };
 }
 
+interface Examination {
+  /** Grants about which nothing is to be done, by key. */
+  readonly superseded: readonly string[];
+  /** Principals that a dry run would create. */
+  readonly soon?: readonly string[];
+  /** Grants that an earlier attempt may have made. */
+  readonly resumed?: readonly string[];
+  /** Grants that are known to be over. */
+  readonly over?: readonly string[];
+}
+
 /**
  * Holds a message against the catalog.
  *
- * @param options.superseded grants about which nothing is to be done, by key
- * @param options.soon principals that a dry run would create
+ * @throws OperationError with the place of each grant that can't be made; {@link RanOut}
  */
 function examine(
   message: GrantRolesMessage,
   found: InspectedGrants,
-  { superseded, soon = [] }: { readonly superseded: readonly string[]; readonly soon?: readonly string[] },
+  { superseded, soon = [], resumed = [], over = [] }: Examination,
 ): void {
   const { target, schema, grants, mode, customRoles } = message;
   const scope = { database: target.database, schema };
@@ -122,16 +177,25 @@ function examine(
     ...(grant.expiresAt === undefined ? {} : { expiresAt: new Date(grant.expiresAt) }),
   }));
   const defined = customRoles.map(({ name }) => name);
+  const ranOut: string[] = [];
   const refusals = examineGrants(scope, examined, found, defined).filter(({ code, index }) => {
     const grant = examined[index];
-    if (grant === undefined || superseded.includes(grantKey(grant))) return false;
+    if (grant === undefined) return false;
+    const key = grantKey(grant);
+    if (superseded.includes(key) || over.includes(key)) return false;
+    if (code === 'EXPIRY_PAST' && resumed.includes(key)) {
+      ranOut.push(key);
+      return false;
+    }
     return code !== 'PRINCIPAL_NOT_FOUND' || !soon.includes(grant.principal);
   });
   const refused = refusedGrants(refusals);
   if (refused) throw refused;
+  if (ranOut.length > 0) throw new RanOut(ranOut);
 }
 
-function summaryOf({ plans, changes }: ConvergedGrants): Record<string, number> {
+function summaryOf(converged: ConvergedGrants | undefined): Record<string, number> {
+  const { plans = [], changes = [] } = converged ?? {};
   const count = (action: string) =>
     changes.filter((change) => change.kind === 'membership' && change.action === action).length;
   return {

@@ -20,7 +20,11 @@ function access({ target, mode, grants, customRoles, createMissing }: GrantRoles
   const gives = grants.length > 0 && (mode === 'add' || mode === 'exact');
   return {
     target,
-    levels: grants.flatMap(({ level, customRole }) => level ?? (customRole ? [`custom:${customRole}`] : [])),
+    levels: [
+      ...grants.flatMap(({ level, customRole }) => level ?? (customRole ? [`custom:${customRole}`] : [])),
+      // Who defines a role gives its members what it inherits.
+      ...customRoles.flatMap(({ name, inherits }) => [`custom:${name}`, ...inherits]),
+    ],
     principals: grants.map(({ principal }) => principal),
     actions: [
       ...(mode === 'exact' || mode === 'offboard' ? [mode] : []),

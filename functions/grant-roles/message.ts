@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { recordableTime } from '../../shared/operation/request.ts';
 import { customRoleDefinition, customRoleName } from '../../shared/postgres/custom-role.ts';
 import { schemaLevels } from '../../shared/postgres/names.ts';
 import { nameProblem, principalKinds, principalName } from '../../shared/postgres/principals.ts';
@@ -16,9 +17,9 @@ const grant = z
     /** A role of the schema that this message or an earlier one defines. */
     customRole: customRoleName.optional(),
     /** When it is taken back. Without it, the grant stays. */
-    expiresAt: z.iso.datetime({ offset: true }).optional(),
+    expiresAt: recordableTime.optional(),
     /** For people: why. */
-    reason: text(500).optional(),
+    reason: text(200).optional(),
   })
   .transform((given, context) => {
     const principal = principalName(given.kind, given.principal);

@@ -17,7 +17,8 @@ import {
   together,
 } from '../../shared/postgres/offboard/model.ts';
 import type { Target } from '../../shared/postgres/target.ts';
-import { type GrantSet, grantKey, grantsCollection } from '../../shared/registry/grants/model.ts';
+import { type GrantSet, grantsCollection } from '../../shared/registry/grants/model.ts';
+import { recordOffboarding } from '../../shared/registry/grants/offboarded.ts';
 import { wantedOf } from '../../shared/registry/grants/outcome.ts';
 import { registerWish } from '../../shared/registry/grants/store.ts';
 import { Superseded } from '../../shared/registry/intents.ts';
@@ -32,6 +33,10 @@ export async function offboard(message: GrantRolesMessage, operation: OperationC
   const { target, grants } = message;
   const parts: Offboarded[] = [];
   let databases: string[] = [];
+  // Whoever must not be touched is refused before anybody is.
+  for (const { principal } of grants) {
+    await closePrincipal(operation.pools, target, principal, { ...operation, dryRun: true });
+  }
   for (const grant of grants) {
     if (!operation.dryRun) parts.push(await takeGrantsBack(target.instance, grant, operation));
     const closed = await closePrincipal(operation.pools, target, grant.principal, operation);
@@ -59,12 +64,14 @@ async function takeGrantsBack(
   operation: OperationContext,
 ): Promise<Offboarded> {
   const { claimedActor, ...order } = operation.asked;
+  const author = { operation: operation.id, ...order };
   const parts: Offboarded[] = [];
+  await recordOffboarding(operation, instance, principal, author);
   for (const scope of await setsOf(instance, principal)) {
     const mine = (set: GrantSet) => Object.values(set.grants).filter((one) => one.principal === principal);
     const wish = (set: GrantSet) => ({
       mode: 'revoke' as const,
-      author: { operation: operation.id, ...order },
+      author,
       ...(claimedActor === undefined ? {} : { actor: claimedActor }),
       grants: mine(set).map(({ kind, role }) => ({ principal, kind, role })),
       customRoles: [],
@@ -74,7 +81,7 @@ async function takeGrantsBack(
         scope,
         register: (transaction, ref, set, atLeast) => registerWish(transaction, ref, set, wish(set), atLeast),
         wanted: ({ set, superseded }) => wantedOf(set, wish(set), superseded),
-        keys: ({ set }) => mine(set).map(grantKey),
+        onlyTakesBack: true,
       });
       parts.push({ ...nothing, changes, notes });
     } catch (error) {

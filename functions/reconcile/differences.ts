@@ -63,7 +63,9 @@ async function compareSchema(
     };
   } catch (error) {
     const { retryable, code, message, details } = classify(error);
-    if (retryable || options.signal.aborted) throw error;
+    if (options.signal.aborted || (retryable && code !== 'LOCK_TIMEOUT')) throw error;
+    // Somebody is at it: it is compared the next time.
+    if (retryable) return { schema, changes: [], notes: [], statements: [] };
     const statements = details?.['statements'];
     const note = {
       code,

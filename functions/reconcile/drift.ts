@@ -147,12 +147,20 @@ async function mend(
     changes.push(...(mended?.steps ?? []).flatMap(({ change }) => (change ? [change] : [])));
   }
   const left = grants.filter(({ schema }) => differ.has(schema));
+  const alone: typeof left = [];
   while (left.length > 0) {
     const some = left.splice(0, setsAtOnce);
     const mended = await unlessRefused(
       () => convergeGrants(operation.pools, target, some, operation),
-      (fenced) => left.push(...some.filter(({ schema }) => schema !== fenced.scope.schema)),
+      (error) => {
+        const fenced = error instanceof GrantsFenced ? error.scope.schema : undefined;
+        if (error instanceof GrantsFenced) left.push(...some.filter(({ schema }) => schema !== fenced));
+        // One of them can't be mended: each by itself, then.
+        else if (some.length > 1) alone.push(...some);
+        else notes.push({ code: 'NOT_MENDED', message: `${target.database}: ${classify(error).message}` });
+      },
     );
+    if (left.length === 0) left.push(...alone.splice(0, 1));
     if (mended === undefined) continue;
     const taken = some.map((scope, index) => ({ scope, plan: mended.plans[index] }));
     const sessions = await endActingSessions(operation, target, mended.found, taken);
@@ -165,13 +173,14 @@ async function mend(
 /** What can't be mended was told as a difference, and whoever has begun something newer mends it himself. */
 async function unlessRefused<T>(
   mending: () => Promise<T>,
-  onFenced: (fenced: GrantsFenced) => void = () => undefined,
+  onRefused: (error: unknown) => void = () => undefined,
 ): Promise<T | undefined> {
   try {
     return await mending();
   } catch (error) {
-    if (error instanceof GrantsFenced) onFenced(error);
-    else if (!(error instanceof Fenced) && classify(error).retryable) throw error;
+    const fenced = error instanceof GrantsFenced || error instanceof Fenced;
+    if (!fenced && classify(error).retryable) throw error;
+    onRefused(error);
     return undefined;
   }
 }

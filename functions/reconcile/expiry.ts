@@ -1,11 +1,12 @@
 import { applyToSet, NotDueYet, type SetScope } from '../../shared/grants/apply.ts';
+import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note } from '../../shared/operation/outcome.ts';
 import { readClock } from '../../shared/postgres/clock.ts';
 import type { Target } from '../../shared/postgres/target.ts';
-import { grantKey, type RegisteredGrant } from '../../shared/registry/grants/model.ts';
+import type { RegisteredGrant } from '../../shared/registry/grants/model.ts';
 import { dueGrants, expire } from '../../shared/registry/grants/outcome.ts';
-import { beginAttempt, type Registered, withoutFailed } from '../../shared/registry/grants/store.ts';
+import { beginAttempt, type Registered, withoutEnded } from '../../shared/registry/grants/store.ts';
 
 /** Thrown inside of a transaction that finds nothing to do. */
 class NothingDue extends Error {
@@ -22,7 +23,7 @@ export async function takeBackDue(
   sets: readonly SetScope[],
   operation: OperationContext,
 ): Promise<{ changes: Change[]; notes: Note[] }> {
-  const now = await readClock(operation.pools, target, operation.signal);
+  const now = await clockOf(target, operation);
   const changes: Change[] = [];
   const notes: Note[] = [];
   for (const scope of sets) {
@@ -32,10 +33,28 @@ export async function takeBackDue(
       notes.push(...applied.notes);
     } catch (error) {
       // Renewed in the meantime, or not over yet for the server that the database runs on now.
-      if (!(error instanceof NothingDue || error instanceof NotDueYet)) throw error;
+      if (error instanceof NothingDue || error instanceof NotDueYet) continue;
+      // It comes again with the next minute, and the other sets don't wait for it.
+      const { code, message } = classify(error);
+      if (operation.signal.aborted || code === 'LEASE_LOST') throw error;
+      const name = [target.database, scope.schema].filter(Boolean).join('.');
+      notes.push({
+        code: 'NOT_TAKEN_BACK',
+        message: `Grants on ${name} are over, and still there: ${code}: ${message}`,
+      });
     }
   }
   return { changes, notes };
+}
+
+/** What was granted in a database that is no more is over by any clock. */
+async function clockOf(target: Target, { pools, signal }: OperationContext): Promise<Date> {
+  try {
+    return await readClock(pools, target, signal);
+  } catch (error) {
+    if (classify(error).code === 'DATABASE_NOT_FOUND') return new Date();
+    throw error;
+  }
 }
 
 function takeBackFrom(scope: SetScope, now: Date, operation: OperationContext) {
@@ -46,7 +65,7 @@ function takeBackFrom(scope: SetScope, now: Date, operation: OperationContext) {
       const others = [...new Set(open.map(({ value }) => value.operation))].filter(
         (id) => id !== operation.id,
       );
-      const set = await withoutFailed(transaction, ref.firestore, found, others);
+      const set = await withoutEnded(transaction, ref.firestore, found, others);
       const due = dueGrants(set, now, operation.id);
       if (due.length === 0) throw new NothingDue();
       const expiring = expire(set, due, operation.id);
@@ -69,6 +88,6 @@ function takeBackFrom(scope: SetScope, now: Date, operation: OperationContext) {
       surplus: 'ignore',
       undecided: [],
     }),
-    keys: ({ due }) => due.map(grantKey),
+    onlyTakesBack: true,
   });
 }

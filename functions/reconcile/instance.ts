@@ -15,6 +15,9 @@ const databaseTimeoutMs = 120_000;
 /** When a database that couldn't be compared is looked at again. */
 const retryMinutes = 5;
 
+/** When one that was dropped is looked for again. */
+const goneMinutes = 24 * 60;
+
 /** What came of one database. */
 interface Part {
   readonly changes: readonly Change[];
@@ -39,11 +42,14 @@ export async function reconcileInstance(
     operation,
     async (record, limited) => {
       try {
+        // Should it take long or end this process, the next minute must not begin it again.
+        if (!operation.dryRun) await noteCheck(record, { problem: null }, retryMinutes);
         return await compareDatabase(record, limited);
       } catch (error) {
         const target = { instance, database: record.database };
-        if (!operation.signal.aborted)
-          await noteCheck(target, { problem: classify(error).code }, retryMinutes);
+        const { code } = classify(error);
+        const minutes = code === 'DATABASE_NOT_FOUND' ? goneMinutes : retryMinutes;
+        if (!operation.signal.aborted) await noteCheck(target, { problem: code }, minutes);
         throw error;
       }
     },

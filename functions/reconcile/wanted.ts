@@ -6,14 +6,15 @@ import type { Target } from '../../shared/postgres/target.ts';
 import { withdraw } from '../../shared/registry/grants/merge.ts';
 import { emptySet, type GrantSet, grantsCollection } from '../../shared/registry/grants/model.ts';
 import { wantedOfAll } from '../../shared/registry/grants/outcome.ts';
-import { readSet } from '../../shared/registry/grants/store.ts';
+import { hasEnded, readSet } from '../../shared/registry/grants/store.ts';
 import type { IntentDocument } from '../../shared/registry/intents.ts';
-import { type OperationState, operationsCollection } from '../../shared/registry/operations.ts';
+import { operationsCollection } from '../../shared/registry/operations.ts';
 
 /** A schema as the registry has it, and the number of the last attempt at it. */
 export interface WantedSchema {
   readonly desired: DesiredSchema;
-  readonly fence: { readonly epoch: number; readonly outstanding: boolean };
+  /** With the number of its grants, which define its custom roles. */
+  readonly fence: { readonly epoch: number; readonly outstanding: boolean; readonly grants: number };
 }
 
 /** All that the registry says of one database, but what is being changed just now. */
@@ -25,8 +26,8 @@ export interface WantedDatabase {
 type SchemaDocument = IntentDocument & { schema: string; applied?: { desired: DesiredSchema } };
 
 /**
- * Reads what a database should be like. What somebody is about to change is left out; a wish whose operation failed is
- * no wish any more.
+ * Reads what a database should be like. What somebody is about to change is left out; a wish whose operation has
+ * ended is no wish any more.
  */
 export async function readWanted(db: Firestore, { instance, database }: Target): Promise<WantedDatabase> {
   const ofDatabase = (collection: string) =>
@@ -39,17 +40,20 @@ export async function readWanted(db: Firestore, { instance, database }: Target):
   const found = setDocuments.docs.map((document) =>
     readSet(document, { instance, database, schema: document.get('schema') as string | null }),
   );
-  const failed = await failedOperations(db, [...schemas.flatMap(openIntents), ...found.flatMap(openWishes)]);
+  const ended = await endedOperations(db, [...schemas.flatMap(openIntents), ...found.flatMap(openWishes)]);
   const sets = new Map(
-    found.map((set) => [set.schema, [...failed].reduce((rest, operation) => withdraw(rest, operation), set)]),
+    found.map((set) => [set.schema, [...ended].reduce((rest, operation) => withdraw(rest, operation), set)]),
   );
   const settled = schemas.filter(
     (schema) =>
-      schema.applied !== undefined && openIntents(schema).every((operation) => failed.has(operation)),
+      schema.applied !== undefined && openIntents(schema).every((operation) => ended.has(operation)),
   );
   const scopes = [...new Set([null, ...sets.keys(), ...settled.map(({ schema }) => schema)])];
   return {
-    schemas: settled.flatMap((schema) => wantedSchema(schema, sets.get(schema.schema))),
+    schemas: settled.flatMap((schema) => {
+      const set = sets.get(schema.schema);
+      return set && openWishes(set).length > 0 ? [] : wantedSchema(schema, set);
+    }),
     grants: scopes.flatMap((schema) => {
       const set = sets.get(schema) ?? emptySet({ instance, database, schema });
       const owner = settled.find((one) => one.schema === schema)?.applied?.desired.owner;
@@ -68,28 +72,26 @@ function openWishes({ exact, grants, customRoles }: GrantSet): string[] {
   );
 }
 
-async function failedOperations(db: Firestore, operations: readonly string[]): Promise<Set<string>> {
+async function endedOperations(db: Firestore, operations: readonly string[]): Promise<Set<string>> {
   const ids = [...new Set(operations)];
   if (ids.length === 0) return new Set();
   const records = await db.getAll(...ids.map((id) => db.collection(operationsCollection).doc(id)));
-  return new Set(
-    records
-      .filter((record) => (record.get('state') as OperationState | undefined) === 'failed')
-      .map(({ id }) => id),
-  );
+  return new Set(records.filter(hasEnded).map(({ id }) => id));
 }
 
-/** With its custom roles, which the grants' documents define; and without taking over what others made since. */
+/** With its custom roles, which the grants' documents define; without its owner, who is one of the grants; and without
+ * taking over what others made since. */
 function wantedSchema(
   { epoch, appliedEpoch, applied }: SchemaDocument,
   set: GrantSet | undefined,
 ): WantedSchema[] {
   if (applied === undefined) return [];
+  const { owner: _, ...desired } = applied.desired;
   const customRoles = Object.values(set?.customRoles ?? {}).map(({ value }) => value.definition);
   return [
     {
-      desired: { ...applied.desired, adopt: false, customRoles },
-      fence: { epoch, outstanding: epoch !== appliedEpoch },
+      desired: { ...desired, adopt: false, customRoles },
+      fence: { epoch, outstanding: epoch !== appliedEpoch, grants: set?.epoch ?? 0 },
     },
   ];
 }

@@ -3,7 +3,7 @@ import { drover } from './drover.ts';
 import { asAdmin, type Step, target } from './step.ts';
 
 /** When alice's access ends: soon enough to watch. */
-const lifetimeMs = 8_000;
+const lifetimeMs = 15_000;
 
 let aliceUntil = '';
 
@@ -60,7 +60,7 @@ export const grantSteps: readonly Step[] = [
   {
     title: 'Exactly these and no other: a dry run first',
     command: grantRoles('tour-18', { ...billing, mode: 'exact', grants: [dora, deploy] }, '--dry-run'),
-    expected: { state: 'planned', changes: 1 },
+    expected: { state: 'planned' },
   },
   {
     title: 'A role of your own: reads, and may mark invoices as paid',

@@ -7,6 +7,7 @@ import { OperationError } from '../operation/errors.ts';
 import type { Change, Note } from '../operation/outcome.ts';
 import { type ConvergedGrants, convergeGrants, GrantsFenced } from '../postgres/grants/converge.ts';
 import type { DesiredGrants, InspectedGrants } from '../postgres/grants/model.ts';
+import { nothing } from '../postgres/offboard/model.ts';
 import { registerDatabase } from '../registry/databases.ts';
 import { withdraw } from '../registry/grants/merge.ts';
 import { type GrantSet, grantsCollection } from '../registry/grants/model.ts';
@@ -28,17 +29,18 @@ export interface SetChange<R extends Registered = Registered> {
     atLeast: number,
   ) => Promise<R>;
   readonly wanted: (registered: R) => Wanted;
-  /** Grants that it is about, by key. */
-  readonly keys: (registered: R) => readonly string[];
   /** Throws where what the catalog says stands against it. */
   readonly examine?: (found: InspectedGrants, registered: R) => void;
   /** Comes before the catalog is changed. */
-  readonly prepare?: () => Promise<readonly Change[]>;
+  readonly prepare?: (registered: R) => Promise<readonly Change[]>;
+  /** It only takes back: where the roles or their database are gone, so is what was granted. */
+  readonly onlyTakesBack?: boolean;
 }
 
 export interface AppliedChange<R> {
   readonly registered: R;
-  readonly converged: ConvergedGrants;
+  /** Undefined where there was nothing left to take back from. */
+  readonly converged: ConvergedGrants | undefined;
   readonly changes: readonly Change[];
   readonly notes: readonly Note[];
 }
@@ -80,11 +82,15 @@ export async function applyToSet<R extends Registered>(
   const { scope } = change;
   const ref = await setRef(operation, scope);
   for (let atLeast = 0; ; ) {
-    const registered = await operation.transact([ref], (transaction, [snapshot]) =>
-      change.register(transaction, ref, readSet(snapshot, scope), atLeast),
-    );
+    let resumed = false;
+    const registered = await operation.transact([ref], (transaction, [snapshot]) => {
+      const set = readSet(snapshot, scope);
+      resumed = openWishes(operation, set).length > 0;
+      return change.register(transaction, ref, set, atLeast);
+    });
     try {
-      return await bringAbout(operation, change, ref, registered);
+      const prepared = await prepareChange(operation, change, ref, { registered, resumed });
+      return await bringAbout(operation, change, ref, registered, prepared);
     } catch (error) {
       // Ours may still be the newest wish: the registry decides, and numbers it above what the catalog carries.
       if (error instanceof GrantsFenced && error.epoch > atLeast) {
@@ -92,7 +98,10 @@ export async function applyToSet<R extends Registered>(
         continue;
       }
       const impossible = !operation.signal.aborted && !classify(error).retryable;
-      if (impossible) await takeBack(operation, ref, scope);
+      if (impossible) {
+        if (resumed) await restore(operation, scope, registered);
+        await takeBack(operation, ref, scope);
+      }
       throw error;
     }
   }
@@ -103,23 +112,25 @@ async function bringAbout<R extends Registered>(
   change: SetChange<R>,
   ref: DocumentReference,
   registered: R,
+  prepared: readonly Change[],
 ): Promise<AppliedChange<R>> {
-  const { scope, keys, examine, prepare } = change;
-  const prepared = (await prepare?.()) ?? [];
+  const { scope, examine } = change;
   const desired = desiredOf(scope, change.wanted(registered), registered);
   const converged = await convergeGrants(operation.pools, scope, [desired], {
     ...operation,
     ...(examine ? { examine: (found) => examine(found, registered) } : {}),
-  });
+  }).catch(unlessGone(change));
   // Now that it is known to exist.
-  await registerDatabase(await firestore(), scope);
+  if (converged) await registerDatabase(await firestore(), scope);
   // The wish is taken out of the registry again, and comes back with the next look at what is due.
-  if (converged.plans.some(({ early }) => early.length > 0)) throw new NotDueYet();
-  const sessions = await endActingSessions(operation, scope, converged.found, [
-    { scope: desired, plan: converged.plans[0], resumed: resumedBy(operation.id, registered) },
-  ]);
+  if (converged?.plans.some(({ early }) => early.length > 0)) throw new NotDueYet();
+  const sessions = converged
+    ? await endActingSessions(operation, scope, converged.found, [
+        { scope: desired, plan: converged.plans[0], resumed: resumedBy(operation.id, registered) },
+      ])
+    : nothing;
   const overwrittenBy = await operation.transact([ref], async (transaction, [snapshot]) => {
-    const done = { operation: operation.id, epoch: registered.epoch, keys: keys(registered) };
+    const done = { operation: operation.id, epoch: registered.epoch };
     const retention = { now: new Date(), keepDays: config().DROVER_RECORD_DAYS };
     const settled = settle(readSet(snapshot, scope), done, retention);
     transaction.set(ref, settled.set);
@@ -130,15 +141,73 @@ async function bringAbout<R extends Registered>(
   return {
     registered,
     converged,
-    changes: [...prepared, ...converged.changes, ...sessions.changes],
-    notes: [...converged.notes, ...sessions.notes],
+    changes: [...prepared, ...(converged?.changes ?? []), ...sessions.changes],
+    notes: [...(converged?.notes ?? [goneNote(scope)]), ...sessions.notes],
   };
+}
+
+/** What an operation wants of a set and hasn't settled. */
+function openWishes({ id }: Pick<OperationContext, 'id'>, { grants }: GrantSet) {
+  return Object.values(grants).filter(({ undecided, value }) => undecided && value.operation === id);
 }
 
 /** What this operation takes back, and may have taken back in an earlier attempt. */
 function resumedBy(operation: string, { outstanding, set }: Registered) {
   return Object.values(set.grants).filter(
     ({ undecided, value }) => outstanding && undecided && value.operation === operation && !value.present,
+  );
+}
+
+/** Until here nothing was done: what keeps it from being done must not keep an older wish from ending in time. */
+async function prepareChange<R extends Registered>(
+  operation: OperationContext,
+  { scope, prepare }: SetChange<R>,
+  ref: DocumentReference,
+  { registered, resumed }: { readonly registered: R; readonly resumed: boolean },
+): Promise<readonly Change[]> {
+  try {
+    return (await prepare?.(registered)) ?? [];
+  } catch (error) {
+    if (!resumed) await takeBack(operation, ref, scope);
+    throw error;
+  }
+}
+
+/** The roles were dropped by hand, or the database is no more. */
+function unlessGone({ onlyTakesBack = false }: Pick<SetChange, 'onlyTakesBack'>) {
+  return (error: unknown): undefined => {
+    const { code } = classify(error);
+    if (onlyTakesBack && (code === 'SCHEMA_NOT_MANAGED' || code === 'DATABASE_NOT_FOUND')) return undefined;
+    throw error;
+  };
+}
+
+function goneNote({ database, schema }: SetScope): Note {
+  const name = [database, schema].filter(Boolean).join('.');
+  return { code: 'SCHEMA_GONE', message: `${name} is no more, and neither is what was granted there.` };
+}
+
+/**
+ * An earlier attempt may have got as far as the catalog. What is impossible now must not stay there, for the registry
+ * will know nothing of it.
+ */
+async function restore(operation: OperationContext, scope: SetScope, registered: Registered): Promise<void> {
+  const { set } = registered;
+  const grants = openWishes(operation, set).map(({ role, principal, before }) => ({
+    role,
+    principal,
+    present: before?.present ?? false,
+  }));
+  const wanted: Wanted = {
+    grants,
+    customRoles: Object.keys(set.customRoles),
+    surplus: 'ignore',
+    undecided: [],
+  };
+  await convergeGrants(operation.pools, scope, [desiredOf(scope, wanted, registered)], operation).catch(
+    (error: unknown) => {
+      if (classify(error).retryable) throw error;
+    },
   );
 }
 

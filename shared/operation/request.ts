@@ -52,6 +52,11 @@ function isRecordable(text: string): boolean {
   return time >= firstRecordable && time <= lastRecordable;
 }
 
+/** A time, with its offset, that can be written down. */
+export const recordableTime = z.iso
+  .datetime({ offset: true, abort: true })
+  .refine(isRecordable, { error: 'must be in the years 1 to 9999' });
+
 const attributes = z.object({
   [attribute.operationId]: z
     .string()
@@ -64,10 +69,7 @@ const attributes = z.object({
     .transform(Number)
     .refine(Number.isSafeInteger, { error: wholeNumber })
     .optional(),
-  [attribute.publishedAt]: z.iso
-    .datetime({ offset: true, abort: true })
-    .refine(isRecordable, { error: 'must be in the years 1 to 9999' })
-    .optional(),
+  [attribute.publishedAt]: recordableTime.optional(),
   [attribute.claimedActor]: z.string().max(256).optional(),
   [attribute.traceparent]: z.string().optional(),
 });

@@ -33,10 +33,9 @@ const systemRole =
  */
 export function nameProblem(kind: PrincipalKind, name: string): string | undefined {
   if (Buffer.byteLength(name) > maxIdentifierBytes) return `must be at most ${maxIdentifierBytes} bytes`;
-  if (systemRole.test(name)) return 'is a role of the system, and no principal';
   switch (kind) {
     case 'login':
-      return undefined;
+      return systemRole.test(name) ? 'is a role of the system, and no principal' : undefined;
     case 'iam-service-account':
       return serviceAccount.test(name)
         ? undefined

@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isConcurrentChange, isOutdatedPlan } from './sqlstate.ts';
+import { OperationError } from '../operation/errors.ts';
+import { isConcurrentChange, isOutdatedPlan, isServerError } from './sqlstate.ts';
 
 const mostAttempts = 15;
 const firstPauseMs = 5;
@@ -29,4 +30,27 @@ export async function retryConcurrentChanges<T>(
 /** Full jitter: those that met once are unlikely to meet again. */
 export function pauseMs(attempt: number, random: () => number): number {
   return random() * Math.min(longestPauseMs, firstPauseMs * 2 ** attempt);
+}
+
+const mostLooks = 5;
+
+/**
+ * What belongs to the instance may be taken at the same moment from another database, whose lock is another. Then there
+ * is nothing to take, of which PostgreSQL warns, or the role is dropped twice; another look shows what is left.
+ */
+export async function againWhereTaken<T>(transaction: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await transaction();
+    } catch (error) {
+      if (!isTaken(error) || attempt === mostLooks) throw error;
+    }
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  if (error instanceof OperationError) return error.code === 'NOT_DONE';
+  return (
+    isServerError(error) && error.code === 'XX000' && error.message.includes('could not find tuple for role')
+  );
 }

@@ -50,7 +50,8 @@ export class Aftermath {
 
   #cascade(role: string, left: Map<string, Held[]>, grantor: string): { grantor: string; member: string }[] {
     if (left.get(grantor)?.some(({ admin }) => admin)) return [];
-    return [...left].flatMap(([member, held]) => {
+    return [...left.keys()].flatMap((member) => {
+      const held = left.get(member) ?? [];
       const rest = held.filter((one) => one.grantor !== grantor);
       if (rest.length === held.length) return [];
       left.set(member, rest);

@@ -3,7 +3,7 @@ import { OperationError } from '../../operation/errors.ts';
 import type { Change, Note } from '../../operation/outcome.ts';
 import { actingAdmin, roleName } from '../names.ts';
 import type { Pools } from '../pools.ts';
-import { retryConcurrentChanges } from '../retry.ts';
+import { againWhereTaken, retryConcurrentChanges } from '../retry.ts';
 import type { Plan } from '../schema/context.ts';
 import { inspection, readInspection, schemaRoles } from '../schema/inspect.ts';
 import { planSchema, foundEpoch as schemaEpoch } from '../schema/plan.ts';
@@ -12,7 +12,7 @@ import type { Target } from '../target.ts';
 import { changeInTransaction } from '../transaction.ts';
 import { grantsInspection, readGrants } from './inspect.ts';
 import type { DesiredGrants, InspectedGrants, Scope } from './model.ts';
-import { foundEpoch, type GrantsPlan, indexGrants, planGrants } from './plan.ts';
+import { foundEpoch, type GrantsPlan, type IndexedGrants, indexGrants, planGrants } from './plan.ts';
 import { refuseScope } from './refusals.ts';
 
 /** Thrown when a newer change to the same grants was made. Nothing was changed. */
@@ -30,8 +30,8 @@ export class GrantsFenced extends OperationError {
 export interface GrantsOptions {
   readonly signal: AbortSignal;
   readonly remainingMs: () => number;
-  /** Of which to read the attributes, beside those that the grants name. */
-  readonly principals?: readonly string[];
+  /** Principals that are about to be made: a dry run counts on them. */
+  readonly soon?: readonly string[];
   /** Throws where what was found stands against it: nothing is changed then. */
   readonly examine?: (found: InspectedGrants) => void;
 }
@@ -62,7 +62,7 @@ export async function convergeGrants(
   pools: Pools,
   target: Target,
   desired: readonly DesiredGrants[],
-  { signal, remainingMs, principals = [], examine }: GrantsOptions,
+  { signal, remainingMs, soon = [], examine }: GrantsOptions,
 ): Promise<ConvergedGrants> {
   const [first] = desired;
   if (first === undefined || desired.length > mostScopes) {
@@ -72,25 +72,26 @@ export async function convergeGrants(
   const members = grantsInspection({
     database: target.database,
     roles: [...new Set(desired.flatMap(rolesOf))],
-    principals: [...new Set([...principals, ...desired.flatMap(namedIn)])],
+    principals: [...new Set(desired.flatMap(namedIn))],
   });
   const query = definitions
     ? sql`SELECT (${definitions.inspection}) AS inspected, ${members} AS grants`
     : sql`SELECT ${members} AS grants`;
-  return retryConcurrentChanges(signal, () =>
+  const lock = desired.flatMap(locksOf);
+  const transaction = () =>
     pools.withConnection(target, { signal }, (client) =>
       changeInTransaction(
         client,
-        { acting: actingOf(first), lock: desired.map(lockOf), timeoutMs: remainingMs(), inspection: query },
+        { acting: actingOf(first), lock, timeoutMs: remainingMs(), inspection: query },
         (inspected) => {
           const found = readGrants(inspected);
           examine?.(found);
           const defining = definitions?.plan(inspected);
-          return decide(desired, found, defining);
+          return decide(desired, found, { soon, defining });
         },
       ),
-    ),
-  );
+    );
+  return retryConcurrentChanges(signal, () => againWhereTaken(transaction));
 }
 
 /**
@@ -104,18 +105,19 @@ export async function compareGrants(
   desired: readonly DesiredGrants[],
   { signal }: Pick<GrantsOptions, 'signal'>,
 ): Promise<(GrantsPlan | undefined)[]> {
-  const question = grantsInspection({ database: target.database, roles: 'all', principals: [] });
+  const principals = [...new Set(desired.flatMap(namedIn))];
+  const question = grantsInspection({ database: target.database, roles: 'all', principals });
   const { text } = sql`SELECT ${question} AS grants`;
   const result = await pools.withConnection(target, { signal }, (client) => client.query(text));
   const found = readGrants(result);
   const index = indexGrants(found);
-  return desired.map((scope) => (refuseScope(scope, found) ? undefined : planGrants(scope, index)));
+  return desired.map((scope) => (refuseScope(scope, found) ? undefined : planFor(scope, found, index)));
 }
 
 function decide(
   desired: readonly DesiredGrants[],
   found: InspectedGrants,
-  defining?: Pick<Plan, 'steps' | 'notes'>,
+  { soon, defining }: { soon: readonly string[]; defining: Pick<Plan, 'steps' | 'notes'> | undefined },
 ): ConvergedGrants {
   const index = indexGrants(found);
   const plans = desired.map((scope) => {
@@ -123,7 +125,7 @@ function decide(
     if (refusal) throw refusal;
     const epoch = foundEpoch(scope, found);
     if (scope.fence && epoch > scope.fence.epoch) throw new GrantsFenced(scope, epoch);
-    return planGrants(scope, index);
+    return planFor(scope, found, index, soon);
   });
   const statements = [
     ...(defining?.steps ?? []).map((step) => step.sql),
@@ -141,6 +143,24 @@ function decide(
     found,
     planned: statements.map(({ text }) => text),
   };
+}
+
+/** Who is gone can't be given anything: that is noted, and stands in nobody else's way. */
+function planFor(
+  scope: DesiredGrants,
+  found: InspectedGrants,
+  index: IndexedGrants,
+  soon: readonly string[] = [],
+): GrantsPlan {
+  const known = new Set([...found.principals.map(({ name }) => name), ...soon]);
+  const gone = scope.grants.filter(({ principal, present }) => present && !known.has(principal));
+  if (gone.length === 0) return planGrants(scope, index);
+  const plan = planGrants({ ...scope, grants: scope.grants.filter((one) => !gone.includes(one)) }, index);
+  const notes = gone.map(({ principal, role }) => ({
+    code: 'PRINCIPAL_GONE',
+    message: `${principal} should be ${role}, and is no role of this instance any more.`,
+  }));
+  return { ...plan, notes: [...plan.notes, ...notes] };
 }
 
 /**
@@ -178,9 +198,13 @@ function actingOf({ database, schema }: Scope): string {
   return actingAdmin(database, schema);
 }
 
-/** The same as a change to the schema itself takes. */
-function lockOf({ schema }: Scope): string {
-  return schema ?? '';
+/**
+ * The same as a change to the schema itself takes. Who may connect to a closed database depends on the owners of all its
+ * schemas.
+ */
+function locksOf({ schema, surplus, grants }: DesiredGrants): string[] {
+  const owners = surplus === 'revoke' || grants.some(({ role }) => role === 'owner');
+  return [schema ?? '', ...(owners ? ['connect to the database'] : [])];
 }
 
 /** All that there may be: a role that isn't there is no row. */

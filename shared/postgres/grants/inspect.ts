@@ -22,9 +22,12 @@ function markerStart(database: string): string {
   return `{"managedBy":"drover","database":${JSON.stringify(database)},`;
 }
 
+/** Drover's admins and the group of those who may act as them. */
+const admins = `^(${adminRole}(_[0-9]{2})?|${writersRole})$`;
+
 /** Whether a row of pg_roles is one of Drover's: by its name an admin, or by its marker. */
 function isOurs(role: Sql): Sql {
-  return sql`(${role}.rolname ~ ${`^(${adminRole}(_[0-9]+)?|${writersRole})$`} OR EXISTS (
+  return sql`(${role}.rolname ~ ${admins} OR EXISTS (
      SELECT FROM pg_catalog.pg_shdescription d
       WHERE d.classoid = 'pg_catalog.pg_authid'::regclass AND d.objoid = ${role}.oid
         AND starts_with(d.description, '{"managedBy":"drover",')))`;
@@ -34,7 +37,12 @@ function isOurs(role: Sql): Sql {
  * Members, grantors and options of managed roles, as one value: a group of members that have a role in the same way is
  * one object, so that a hundred thousand memberships are a few thousand.
  *
- * Drover's own roles and admins are not among the members: that they are is the structure, not a grant.
+ * Drover's own roles and admins are not among the members: that they are is the structure, not a grant. Of the owner roles
+ * that a principal may act as two are told: whether there is another one than a certain one is all that has to be known,
+ * and in a database where everybody may connect not even that.
+ *
+ * Membership options exist from PostgreSQL 16 on. Before, their names lead to the columns of `absent`: a subquery sees
+ * those of the tables around it, too.
  *
  * @returns a subquery, for use in a SELECT list
  */
@@ -43,58 +51,83 @@ export function grantsInspection({ database, roles, principals }: GrantsQuestion
   const which = roles === 'all' ? sql`true` : sql`r.rolname IN (${roles.length > 0 ? roles : ['']})`;
   const asked = principals.length > 0 ? principals : [''];
   return sql`(
-WITH managed AS MATERIALIZED (
-  SELECT r.oid, r.rolname, d.description
-    FROM pg_catalog.pg_shdescription d
-    JOIN pg_catalog.pg_roles r ON r.oid = d.objoid
-   WHERE d.classoid = 'pg_catalog.pg_authid'::regclass AND starts_with(d.description, ${start}) AND ${which}
+WITH RECURSIVE managed AS MATERIALIZED (
+  SELECT r.oid, r.rolname, d.description, position('"level":"owner"' IN d.description) > 0 AS owner
+    FROM pg_catalog.pg_roles r
+    JOIN pg_catalog.pg_shdescription d ON d.objoid = r.oid AND d.classoid = 'pg_catalog.pg_authid'::regclass
+   WHERE starts_with(d.description, ${start}) AND ${which}
 ), membership AS (
-  SELECT g.rolname AS role, a.grantor, a.admin_option AS admin,
-         coalesce((to_jsonb(a) ->> 'inherit_option')::boolean, m.rolinherit) AS inherit,
-         coalesce((to_jsonb(a) ->> 'set_option')::boolean, true) AS set, m.rolname AS member, m.oid AS member_oid
-    FROM managed g
-    JOIN pg_catalog.pg_auth_members a ON a.roleid = g.oid
+  SELECT a.roleid, a.grantor, a.admin_option AS admin, coalesce(a.inherit_option, m.rolinherit) AS inherit,
+         coalesce(a.set_option, true) AS set, m.rolname::text AS name
+    FROM (SELECT NULL::boolean AS inherit_option, NULL::boolean AS set_option) absent
+   CROSS JOIN LATERAL (
+         SELECT roleid, member, grantor, admin_option, inherit_option, set_option
+           FROM pg_catalog.pg_auth_members) a
+    JOIN managed g ON g.oid = a.roleid
     JOIN pg_catalog.pg_roles m ON m.oid = a.member
    WHERE NOT ${isOurs(sql`m`)}
 ), member_group AS (
-  SELECT role, pg_get_userbyid(grantor) AS grantor, admin, inherit, set, jsonb_agg(member ORDER BY member) AS members
+  SELECT roleid, pg_get_userbyid(grantor) AS grantor, admin, inherit, set, json_agg(name) AS members
     FROM membership
-   GROUP BY role, grantor, admin, inherit, set
+   GROUP BY roleid, grantor, admin, inherit, set
+), writer AS (
+  SELECT oid FROM pg_catalog.pg_roles WHERE rolname ~ ${admins}
+   UNION
+  SELECT a.member FROM writer w JOIN pg_catalog.pg_auth_members a ON a.roleid = w.oid
+), owning AS MATERIALIZED (
+  SELECT a.member, array[min(o.rolname::text), max(o.rolname::text)] AS names
+    FROM (SELECT DISTINCT a.member
+            FROM managed g
+            JOIN pg_catalog.pg_auth_members a ON a.roleid = g.oid
+            JOIN pg_catalog.pg_roles m ON m.oid = a.member
+           WHERE g.owner AND NOT ${isOurs(sql`m`)}) m
+    JOIN pg_catalog.pg_auth_members a USING (member)
+    JOIN pg_catalog.pg_shdescription d ON d.objoid = a.roleid AND d.classoid = 'pg_catalog.pg_authid'::regclass
+    JOIN pg_catalog.pg_roles o ON o.oid = a.roleid
+   WHERE starts_with(d.description, ${start}) AND position('"level":"owner"' IN d.description) > 0
+     AND EXISTS (SELECT FROM managed WHERE position('"level":"connect"' IN description) > 0)
+   GROUP BY a.member
 ), principal AS (
   SELECT p.*, ${isOurs(sql`p`)} AS managed
     FROM pg_catalog.pg_roles p
-   WHERE p.rolname IN (${asked})
-      OR p.oid IN (SELECT member_oid FROM membership JOIN managed ON rolname = role WHERE description ~ '"level":"owner"')
+   WHERE p.oid IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN (${asked}) UNION SELECT member FROM owning)
 )
-SELECT jsonb_build_object(
+SELECT json_build_object(
   'serverVersion', current_setting('server_version_num')::int,
   'now', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-  'roles', coalesce((SELECT jsonb_agg(jsonb_build_object('name', rolname, 'comment', description)) FROM managed), '[]'),
-  'members', coalesce((SELECT jsonb_agg(to_jsonb(member_group) ORDER BY role, grantor) FROM member_group), '[]'),
+  'roles', coalesce((
+    SELECT json_agg(json_build_object('name', rolname, 'comment', description) ORDER BY rolname) FROM managed), '[]'),
+  'members', coalesce((
+    SELECT json_agg(json_build_object(
+             'role', g.rolname, 'grantor', m.grantor, 'admin', m.admin, 'inherit', m.inherit, 'set', m.set,
+             'members', m.members) ORDER BY g.rolname, m.grantor, m.admin, m.inherit, m.set)
+      FROM member_group m
+      JOIN managed g ON g.oid = m.roleid), '[]'),
   'principals', coalesce((
-    SELECT jsonb_agg(jsonb_build_object(
+    SELECT json_agg(json_build_object(
       'name', p.rolname,
       'login', p.rolcanlogin,
       'privileged', p.rolsuper OR p.rolreplication OR p.rolbypassrls,
-      'writer', EXISTS (
-        SELECT FROM pg_catalog.pg_roles w WHERE w.rolname = ${writersRole} AND pg_has_role(p.oid, w.oid, 'MEMBER')),
+      'writer', p.oid IN (SELECT oid FROM writer),
       'managed', p.managed,
       'iam', coalesce((
-        SELECT jsonb_agg(g.rolname)
+        SELECT json_agg(g.rolname ORDER BY g.rolname)
           FROM pg_catalog.pg_auth_members a
           JOIN pg_catalog.pg_roles g ON g.oid = a.roleid
          WHERE a.member = p.oid AND g.rolname IN (${Object.values(iamGroups)})), '[]'),
       'owns', coalesce((
-        SELECT jsonb_agg(DISTINCT g.rolname)
-          FROM pg_catalog.pg_auth_members a
-          JOIN pg_catalog.pg_roles g ON g.oid = a.roleid
-          JOIN pg_catalog.pg_shdescription d ON d.classoid = 'pg_catalog.pg_authid'::regclass AND d.objoid = g.oid
-         WHERE a.member = p.oid AND starts_with(d.description, ${start}) AND d.description ~ '"level":"owner"'), '[]')))
+        SELECT json_agg(DISTINCT name) FROM owning o CROSS JOIN unnest(o.names) name WHERE o.member = p.oid), '[]'))
+      ORDER BY p.rolname)
       FROM principal p), '[]')
 ))`;
 }
 
 /** Reads what {@link grantsInspection} gave, as the column `grants` of the one row. */
 export function readGrants(result: pg.QueryResult): InspectedGrants {
-  return (result.rows[0] as { grants: InspectedGrants }).grants;
+  const { grants } = result.rows[0] as { grants: InspectedGrants };
+  // In one order, so that the same catalog gives the same plan; here it costs less than there.
+  return {
+    ...grants,
+    members: grants.members.map((group) => ({ ...group, members: [...group.members].sort() })),
+  };
 }

@@ -27,6 +27,11 @@ function optionsOf(role: string): Pick<Held, 'inherit' | 'set'> {
   return role === 'owner' ? { inherit: false, set: true } : { inherit: true, set: false };
 }
 
+/** The holder of what Drover may do, and those who act with it. */
+function isDroverAdmin(name: string): boolean {
+  return name.replace(/_[0-9]+$/, '') === adminRole;
+}
+
 /** Members are named together in one statement, so many at a time. */
 const membersPerStatement = 100;
 
@@ -111,7 +116,10 @@ class Planner {
   readonly #roles: ReadonlyMap<string, string>;
   readonly #connect: string | undefined;
   /** Members by statement, so that those who get the same are named together. */
-  readonly #grants = new Map<string, { role: string; how: Sql; members: string[] }>();
+  readonly #grants = new Map<
+    string,
+    { role: string; how: Sql; grantor: string | undefined; members: string[] }
+  >();
   readonly #revocations = new Map<string, Revocation & { members: string[] }>();
   readonly #notes: Note[] = [];
   /** Grants of others, of which some go with what this plan takes from those who made them. */
@@ -206,16 +214,30 @@ class Planner {
   }
 
   #roleName(role: string): string {
-    return roleName(this.#desired.database, this.#desired.schema, role);
+    return this.#roles.get(role) ?? roleName(this.#desired.database, this.#desired.schema, role);
   }
 
   #held(name: string, principal: string): readonly Held[] {
     return this.#index.held.get(name)?.get(principal) ?? [];
   }
 
-  /** Before 16 whoever may change a role may take any membership in it back. */
+  /**
+   * Granted by one of Drover's admins: roles of the database are granted by whichever has made them, too. Before 16
+   * whoever may change a role may take any membership in it back.
+   */
   #isOurs(grantor: string): boolean {
-    return !this.#options || grantor === this.#acting || grantor === adminRole;
+    return !this.#options || isDroverAdmin(grantor);
+  }
+
+  /** A statement about what one of Drover's admins granted: only as he himself can another one touch that. */
+  #asGrantor(grantor: string | undefined, steps: readonly GrantStep[]): GrantStep[] {
+    if (grantor === undefined || !this.#options || [this.#acting, adminRole].includes(grantor))
+      return [...steps];
+    const become = (role: string): GrantStep => ({
+      sql: sql`SET LOCAL ROLE ${identifier(role)}`,
+      changes: [],
+    });
+    return [become(grantor), ...steps, become(this.#acting)];
   }
 
   /**
@@ -271,7 +293,7 @@ class Planner {
     const option = (value: boolean) => keyword(value ? 'TRUE' : 'FALSE');
     const by = grantor === undefined ? sql`` : sql` GRANTED BY ${identifier(grantor)}`;
     const how = this.#options ? sql` WITH INHERIT ${option(inherit)}, SET ${option(set)}${by}` : sql``;
-    collect(this.#grants, JSON.stringify([name, how.text]), { role: name, how }, member);
+    collect(this.#grants, JSON.stringify([name, how.text]), { role: name, how, grantor }, member);
   }
 
   #addRevocation(role: string, member: string, grantor: string, what: Revocation['what']): void {
@@ -284,7 +306,8 @@ class Planner {
     if (name === undefined) return;
     // Before 16 a member inherits or not whatever the membership says.
     if (this.#held(name, principal).some(({ inherit }) => inherit || !this.#options)) return;
-    this.#give(name, principal, { inherit: true, set: false });
+    // By the database's own admin: any acting admin may be the one to take it back.
+    this.#addGrant(name, principal, { inherit: true, set: false }, this.#options ? adminRole : undefined);
   }
 
   #takeConnectBack(lost: string, principal: string): void {
@@ -307,12 +330,13 @@ class Planner {
   }
 
   #grantSteps(): GrantStep[] {
-    return [...this.#grants.values()].flatMap(({ role, how, members }) =>
-      chunks(members).map((some) => ({
+    return [...this.#grants.values()].flatMap(({ role, how, grantor, members }) => {
+      const steps = chunks(members).map((some) => ({
         sql: sql`GRANT ${identifier(role)} TO ${some.map(identifier)}${how}`,
         changes: some.map((member) => change('grant', role, `to ${member}`)),
-      })),
-    );
+      }));
+      return this.#asGrantor(grantor, steps);
+    });
   }
 
   /** CASCADE: what the member passed on goes with it; who is to keep the role has our grant by now. */
@@ -320,7 +344,7 @@ class Planner {
     return [...this.#revocations.values()].flatMap(({ members, ...revocation }) => {
       const { role, grantor, what } = revocation;
       const by = this.#options ? sql` GRANTED BY ${identifier(grantor)}` : sql``;
-      return chunks(members).map((some) => ({
+      const steps = chunks(members).map((some) => ({
         sql: sql`REVOKE ${Sql.of(what)}${identifier(role)} FROM ${some.map(identifier)}${by} CASCADE`,
         changes: some.flatMap((member) => [
           change('revoke', role, `${what}from ${member}`),
@@ -329,6 +353,7 @@ class Planner {
             .map((gone) => change('revoke', role, `what ${gone.grantor} granted to ${gone.member}`)),
         ]),
       }));
+      return this.#asGrantor(grantor, steps);
     });
   }
 
@@ -345,8 +370,9 @@ class Planner {
   }
 }
 
+/** Unambiguous: no level or custom role has a colon in its name. */
 function keyOf({ role, principal }: { readonly role: string; readonly principal: string }): string {
-  return JSON.stringify([role, principal]);
+  return `${role}:${principal}`;
 }
 
 function collect<T extends object>(

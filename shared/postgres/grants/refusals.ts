@@ -64,7 +64,8 @@ export function examineGrants(
         );
       return refusals;
     }
-    const why = principalProblem(known, kind);
+    // Whatever has become of somebody: it must be possible to take a right back.
+    const why = present ? principalProblem(known, kind) : undefined;
     if (why) refuse(why.code, 'principal', `${principal} ${why.message}`);
     return refusals;
   });

@@ -1,10 +1,8 @@
-import { OperationError } from '../../operation/errors.ts';
 import type { Note } from '../../operation/outcome.ts';
 import { actingAdmin } from '../names.ts';
 import type { Pools } from '../pools.ts';
-import { retryConcurrentChanges } from '../retry.ts';
+import { againWhereTaken, retryConcurrentChanges } from '../retry.ts';
 import { type Sql, sql } from '../sql.ts';
-import { isServerError } from '../sqlstate.ts';
 import type { Target } from '../target.ts';
 import { changeInTransaction } from '../transaction.ts';
 import { isRemainder, nothing, type Offboarded, type OffboardOptions } from './model.ts';
@@ -86,27 +84,4 @@ SELECT jsonb_build_object(${principalFields}${fields}) AS inspected`;
     );
   const { offboarded } = await retryConcurrentChanges(signal, () => againWhereTaken(transaction));
   return offboarded;
-}
-
-const mostAttempts = 5;
-
-/**
- * What belongs to the instance may be taken at the same moment from another database, whose lock is another. Then there
- * is nothing to take, of which PostgreSQL warns, or the role is dropped twice; another look shows what is left.
- */
-async function againWhereTaken<T>(transaction: () => Promise<T>): Promise<T> {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      return await transaction();
-    } catch (error) {
-      if (!isTaken(error) || attempt === mostAttempts) throw error;
-    }
-  }
-}
-
-function isTaken(error: unknown): boolean {
-  if (error instanceof OperationError) return error.code === 'NOT_DONE';
-  return (
-    isServerError(error) && error.code === 'XX000' && error.message.includes('could not find tuple for role')
-  );
 }

@@ -7,7 +7,7 @@ import { changeInTransaction } from '../transaction.ts';
 import type { Plan } from './context.ts';
 import { inspection, readInspection, schemaRoles } from './inspect.ts';
 import type { DesiredSchema, SchemaRoles } from './model.ts';
-import { foundEpoch, planSchema } from './plan.ts';
+import { foundEpoch, foundGrants, planSchema } from './plan.ts';
 
 /** Thrown when the schema carries a newer epoch than the one it is to be changed under. Nothing was changed. */
 export class Fenced extends OperationError {
@@ -23,7 +23,14 @@ export interface ConvergeOptions {
   readonly signal: AbortSignal;
   readonly remainingMs: () => number;
   /** Under which to change it; a dry run has none, and changes nothing. */
-  readonly fence: { readonly epoch: number; readonly outstanding: boolean } | undefined;
+  readonly fence:
+    | {
+        readonly epoch: number;
+        readonly outstanding: boolean;
+        /** Of the grants that define the custom roles, where they weren't read under the schema's lock. */
+        readonly grants?: number;
+      }
+    | undefined;
 }
 
 export interface Converged extends Plan {
@@ -56,6 +63,8 @@ export async function convergeSchema(
           const found = readInspection(inspected);
           const epoch = foundEpoch(roles, found) ?? 0;
           if (fence && epoch > fence.epoch) throw new Fenced(epoch);
+          const grants = foundGrants(roles, found) ?? 0;
+          if (fence?.grants !== undefined && grants > fence.grants) throw new Fenced(grants);
           const plan = planSchema(desired, roles, found, {
             epoch: fence?.epoch ?? epoch,
             always: fence?.outstanding ?? false,

@@ -55,6 +55,11 @@ export function foundEpoch(roles: SchemaRoles, found: InspectedSchema): number |
   return ownerMarker(roles, found)?.epoch;
 }
 
+/** The number of the last change to who is a member of the schema's roles, or undefined. */
+export function foundGrants(roles: SchemaRoles, found: InspectedSchema): number | undefined {
+  return ownerMarker(roles, found)?.grants;
+}
+
 function ownerMarker(roles: SchemaRoles, found: InspectedSchema): Marker | undefined {
   const owner = found.roles.find(({ name }) => name === roles.owner);
   return parseMarker(owner?.comment ?? null);

@@ -27,6 +27,9 @@ export interface GrantSetWish {
   readonly customRoles: readonly CustomRole[];
 }
 
+/** Principals that were taken out of the instance as a whole, and by whom: an older grant doesn't bring them back. */
+export type Closed = ReadonlyMap<string, Author>;
+
 export interface Merged {
   readonly set: GrantSet;
   /** What of the wish something newer has decided already: keys of grants, names of custom roles. */
@@ -75,7 +78,7 @@ function ownEntry<T>(map: Readonly<Record<string, T>>, key: string): T | undefin
  *
  * @throws OperationError `ROLE_VERSION_CONFLICT`, `TOO_MANY_GRANTS`
  */
-export function merge(set: GrantSet, wish: GrantSetWish): Merged {
+export function merge(set: GrantSet, wish: GrantSetWish, closed: Closed = new Map()): Merged {
   const { mode, author } = wish;
   const newerExact = set.exact && isSuperseded(set.exact, author) ? set.exact : undefined;
   const superseded: string[] = [];
@@ -94,7 +97,8 @@ export function merge(set: GrantSet, wish: GrantSetWish): Merged {
   for (const grant of wish.grants) {
     const key = grantKey(grant);
     const known = grants[key];
-    const newer = newerExact ?? (isSuperseded(known, author) ? known : undefined);
+    const offboarded = mode === 'revoke' ? undefined : asRegister(closed.get(grant.principal));
+    const newer = newerExact ?? [known, offboarded].find((one) => isSuperseded(one, author));
     if (newer) giveWay(key, newer);
     else grants[key] = { ...identityOf(grant), ...assign(known, stateOf(grant, wish)) };
   }
@@ -134,6 +138,10 @@ export function merge(set: GrantSet, wish: GrantSetWish): Merged {
   };
 }
 
+function asRegister(value: Author | undefined): Register<object> | undefined {
+  return value && { value };
+}
+
 /** So many are remembered: who never came back to ask is forgotten in the end. */
 const mostOverwritten = 100;
 
@@ -157,9 +165,10 @@ function isOpen({ value, undecided }: RegisteredGrant): boolean {
 }
 
 function stateOf(grant: GrantSetWish['grants'][number], { mode, actor }: GrantSetWish): GrantState {
+  if (mode === 'revoke') return { present: false, ...(actor === undefined ? {} : { actor }) };
   const { expiresAt, reason } = grant;
   return {
-    present: mode !== 'revoke',
+    present: true,
     ...(expiresAt === undefined ? {} : { expiresAt }),
     ...(reason === undefined ? {} : { reason }),
     ...(actor === undefined ? {} : { actor }),
@@ -214,9 +223,10 @@ export function summarise(set: GrantSet): GrantSet {
     [value, before].flatMap((state) => (state?.present ? [{ principal, ...state }] : [])),
   );
   const expiries = states.flatMap(({ expiresAt }) => (expiresAt ? [expiresAt.getTime()] : []));
+  const open = Object.values(set.grants).filter(({ undecided }) => undecided);
   return {
     ...set,
-    principals: [...new Set(states.map(({ principal }) => principal))].sort(),
+    principals: [...new Set([...states, ...open].map(({ principal }) => principal))].sort(),
     nextExpiry: expiries.length === 0 ? null : new Date(Math.min(...expiries)),
   };
 }

@@ -86,9 +86,12 @@ export interface GrantSet {
 export const grantsCollection = 'grants';
 
 /** More principals are better put into a group; and a document has its limits. */
-export const mostGrantsPerSet = 1000;
+export const mostGrantsPerSet = 500;
 
-export const mostHistory = 200;
+/** Of those that were taken back; the oldest are forgotten first. */
+export const mostTombstones = 1000;
+
+export const mostHistory = 100;
 
 export function grantKey({ role, principal }: Pick<RegisteredGrant, 'role' | 'principal'>): string {
   return `${role}:${principal}`;

@@ -8,6 +8,7 @@ import {
   grantKey,
   type HistoryEntry,
   mostHistory,
+  mostTombstones,
   type Register,
   type RegisteredGrant,
 } from './model.ts';
@@ -105,6 +106,7 @@ export function settle(
     if (decided !== grant) history.push(...entryOf(grant, now));
     return isForgotten(decided, now, keepDays) ? undefined : decided;
   });
+  forgetOldest(grants);
   const overwrittenBy = set.overwritten?.[operation] ?? [];
   // What it replaced is older than what is so now; unless it was replaced itself, and may yet fail at its next attempt.
   const overwritten = mapValues(set.overwritten ?? {}, (by) => {
@@ -121,6 +123,13 @@ export function settle(
     history: [...history, ...set.history].slice(0, mostHistory),
   });
   return { set: settled, overwrittenBy };
+}
+
+/** A document has its limits, and names can be made up without end. */
+function forgetOldest(grants: Record<string, RegisteredGrant>): void {
+  const gone = Object.entries(grants).filter(([, { value, undecided }]) => !undecided && !value.present);
+  const byAge = gone.sort(([, a], [, b]) => Number(a.value.publishedAt) - Number(b.value.publishedAt));
+  for (const [key] of byAge.slice(0, Math.max(0, gone.length - mostTombstones))) delete grants[key];
 }
 
 function isForgotten({ value, undecided }: RegisteredGrant, now: Date, keepDays: number): boolean {

@@ -7,9 +7,9 @@ import type {
 } from '@google-cloud/firestore';
 import { OperationError } from '../../operation/errors.ts';
 import { Superseded } from '../intents.ts';
-import { type OperationState, operationsCollection } from '../operations.ts';
-import { type GrantSetWish, type Merged, merge, newerUndecided, withdraw } from './merge.ts';
-import { emptySet, type GrantSet } from './model.ts';
+import { isFinal, type OperationState, operationsCollection } from '../operations.ts';
+import { type Closed, type GrantSetWish, type Merged, merge, newerUndecided, withdraw } from './merge.ts';
+import { type Author, emptySet, type GrantSet } from './model.ts';
 
 /** A wish that is in the registry, and is to be made so under this epoch. */
 export interface Registered extends Merged {
@@ -25,6 +25,11 @@ export function readSet(
 ): GrantSet {
   const data = snapshot?.data();
   return data === undefined ? emptySet(scope) : (withDates(data) as GrantSet);
+}
+
+/** Who wrote a document that an operation signs. */
+export function readAuthor(snapshot: DocumentSnapshot): Author {
+  return withDates(snapshot.data()) as Author;
 }
 
 /** Firestore's times as JavaScript's. */
@@ -43,6 +48,7 @@ function isTimestamp(value: unknown): value is Timestamp {
  * Writes down what an operation wants of a set, unless something newer is wanted.
  *
  * @param atLeast the epoch that was found in the database, where it refused this operation's
+ * @param closed who was offboarded, and when
  * @throws Superseded where all of it is superseded
  * @throws OperationError `NEWER_UNDECIDED` (retryable), and what {@link merge} throws
  */
@@ -52,11 +58,12 @@ export async function registerWish(
   found: GrantSet,
   wish: GrantSetWish,
   atLeast = 0,
+  closed?: Closed,
 ): Promise<Registered> {
-  const clean = await withoutFailed(transaction, ref.firestore, found, newerUndecided(found, wish));
+  const clean = await withoutEnded(transaction, ref.firestore, found, newerUndecided(found, wish));
   const [waiting] = newerUndecided(clean, wish);
   if (waiting !== undefined) throw newerIsUndecided(waiting);
-  const merged = mergeWhole(clean, wish);
+  const merged = mergeWhole(clean, wish, closed);
   return { ...merged, ...beginAttempt(transaction, ref, merged.set, atLeast) };
 }
 
@@ -65,8 +72,8 @@ export async function registerWish(
  *
  * @throws Superseded where all of it is superseded
  */
-export function mergeWhole(set: GrantSet, wish: GrantSetWish): Merged {
-  const merged = merge(set, wish);
+export function mergeWhole(set: GrantSet, wish: GrantSetWish, closed?: Closed): Merged {
+  const merged = merge(set, wish, closed);
   const { superseded, supersededBy } = merged;
   if (supersededBy !== undefined) throw new Superseded(supersededBy);
   // An exact wish is about more than what it lists.
@@ -88,8 +95,11 @@ export function beginAttempt(
   return { epoch, outstanding: set.appliedEpoch !== set.epoch };
 }
 
-/** A set without the open wishes of operations that failed: nobody took them back where the worker had died. */
-export async function withoutFailed(
+/**
+ * A set without the open wishes of operations that have ended: nobody took them back where the worker had died. One that
+ * succeeded has settled what it did.
+ */
+export async function withoutEnded(
   transaction: Transaction,
   db: Firestore,
   set: GrantSet,
@@ -98,8 +108,13 @@ export async function withoutFailed(
   if (operations.length === 0) return set;
   const records = db.collection(operationsCollection);
   const snapshots = await transaction.getAll(...operations.map((id) => records.doc(id)));
-  const failed = snapshots.filter((one) => (one.get('state') as OperationState | undefined) === 'failed');
-  return failed.reduce((rest, { id }) => withdraw(rest, id), set);
+  return snapshots.filter(hasEnded).reduce((rest, { id }) => withdraw(rest, id), set);
+}
+
+/** Whether an operation's open wishes are nobody's any more. A record is kept longer than any wish is open. */
+export function hasEnded(record: DocumentSnapshot): boolean {
+  const state = record.get('state') as OperationState | undefined;
+  return state === undefined || isFinal(state);
 }
 
 export function newerIsUndecided(by: string): OperationError {

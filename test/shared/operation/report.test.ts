@@ -60,6 +60,8 @@ describe('a result event', () => {
       durationMs: 1345,
       changes: record.changes,
       notes: [],
+      summary: null,
+      partial: false,
       truncated: false,
       error: null,
       reason: null,
