@@ -3,6 +3,7 @@ import { ApiError } from '../../local/sqladmin/api-error.ts';
 import type { InterceptedCall } from '../../local/sqladmin/interceptor.ts';
 import { localInstance } from '../../local/stack.ts';
 import { actingAdmin } from '../../shared/postgres/names.ts';
+import { mostHistory } from '../../shared/registry/grants/model.ts';
 import { permissivePolicy, startTestStack, type TestStack, target } from '../support/stack.ts';
 import { snapshot } from './catalog.ts';
 import { isSettled, membersOf, presentIn, registryOf } from './members.ts';
@@ -701,8 +702,9 @@ describe('the registry', () => {
       expect(record.changes).toHaveLength(100);
     }
     const { history } = await registry('crowded');
-    expect(history).toHaveLength(100);
-    expect(history.map(({ action }) => action)).toEqual(Array(100).fill('grant'));
+    expect(history).toHaveLength(mostHistory);
+    expect(mostHistory).toBeLessThan(300);
+    expect(history.slice(0, 100).map(({ action }) => action)).toEqual(Array(100).fill('grant'));
     expect(await members('crowded')).toHaveLength(100);
   });
 });

@@ -33,6 +33,13 @@ function isOurs(role: Sql): Sql {
         AND starts_with(d.description, '{"managedBy":"drover",')))`;
 }
 
+/** The same of `m.oid`, turned round and for many rows: all of Drover's are found once. */
+const isNoneOfOurs = sql`m.oid NOT IN (
+     SELECT oid FROM pg_catalog.pg_roles WHERE rolname ~ ${admins}
+      UNION ALL
+     SELECT objoid FROM pg_catalog.pg_shdescription
+      WHERE classoid = 'pg_catalog.pg_authid'::regclass AND starts_with(description, '{"managedBy":"drover",'))`;
+
 /**
  * Members, grantors and options of managed roles, as one value: a group of members that have a role in the same way is
  * one object, so that a hundred thousand memberships are a few thousand.
@@ -40,6 +47,9 @@ function isOurs(role: Sql): Sql {
  * Drover's own roles and admins are not among the members: that they are is the structure, not a grant. Of the owner roles
  * that a principal may act as two are told: whether there is another one than a certain one is all that has to be known,
  * and in a database where everybody may connect not even that.
+ *
+ * Where statistics are old, which they are after many grants, PostgreSQL has no better way than by the catalogs' indexes:
+ * they are joined and not the parts above them.
  *
  * Membership options exist from PostgreSQL 16 on. Before, their names lead to the columns of `absent`: a subquery sees
  * those of the tables around it, too.
@@ -65,7 +75,7 @@ WITH RECURSIVE managed AS MATERIALIZED (
            FROM pg_catalog.pg_auth_members) a
     JOIN managed g ON g.oid = a.roleid
     JOIN pg_catalog.pg_roles m ON m.oid = a.member
-   WHERE NOT ${isOurs(sql`m`)}
+   WHERE ${roles === 'all' ? isNoneOfOurs : sql`NOT ${isOurs(sql`m`)}`}
 ), member_group AS (
   SELECT roleid, pg_get_userbyid(grantor) AS grantor, admin, inherit, set, json_agg(name) AS members
     FROM membership
@@ -102,7 +112,7 @@ SELECT json_build_object(
              'role', g.rolname, 'grantor', m.grantor, 'admin', m.admin, 'inherit', m.inherit, 'set', m.set,
              'members', m.members) ORDER BY g.rolname, m.grantor, m.admin, m.inherit, m.set)
       FROM member_group m
-      JOIN managed g ON g.oid = m.roleid), '[]'),
+      JOIN pg_catalog.pg_roles g ON g.oid = m.roleid), '[]'),
   'principals', coalesce((
     SELECT json_agg(json_build_object(
       'name', p.rolname,
@@ -112,9 +122,9 @@ SELECT json_build_object(
       'managed', p.managed,
       'iam', coalesce((
         SELECT json_agg(g.rolname ORDER BY g.rolname)
-          FROM pg_catalog.pg_auth_members a
-          JOIN pg_catalog.pg_roles g ON g.oid = a.roleid
-         WHERE a.member = p.oid AND g.rolname IN (${Object.values(iamGroups)})), '[]'),
+          FROM pg_catalog.pg_roles g
+         WHERE g.rolname IN (${Object.values(iamGroups)})
+           AND EXISTS (SELECT FROM pg_catalog.pg_auth_members a WHERE a.roleid = g.oid AND a.member = p.oid)), '[]'),
       'owns', coalesce((
         SELECT json_agg(DISTINCT name) FROM owning o CROSS JOIN unnest(o.names) name WHERE o.member = p.oid), '[]'))
       ORDER BY p.rolname)
