@@ -1,15 +1,10 @@
-import type { Change, Note } from '../../operation/outcome.ts';
+import type { Note } from '../../operation/outcome.ts';
 import { formatMarker, type Marker, parseMarker } from '../marker.ts';
 import { actingAdmin, adminRole, roleName } from '../names.ts';
-import { actingAs, identifier, keyword, Sql, sql } from '../sql.ts';
-import { Aftermath, type Held, type HeldGrants, type Revocation } from './aftermath.ts';
+import { actingAs, identifier, sql } from '../sql.ts';
+import { Aftermath, type Held, type HeldGrants } from './aftermath.ts';
 import { type DesiredGrants, type InspectedGrants, membershipOptionsSince, type Scope } from './model.ts';
-
-export interface GrantStep {
-  readonly sql: Sql;
-  /** One for each member that it is about. */
-  readonly changes: readonly Change[];
-}
+import { type GrantStep, MembershipStatements } from './statements.ts';
 
 export interface GrantsPlan {
   readonly steps: readonly GrantStep[];
@@ -31,9 +26,6 @@ function optionsOf(role: string): Pick<Held, 'inherit' | 'set'> {
 function isDroverAdmin(name: string): boolean {
   return name.replace(/_[0-9]+$/, '') === adminRole;
 }
-
-/** Members are named together in one statement, so many at a time. */
-const membersPerStatement = 100;
 
 /** The role whose marker has the number of the last change to a scope's grants. */
 export function markerRole({ database, schema }: Scope): string {
@@ -111,16 +103,10 @@ export function planGrants(desired: DesiredGrants, index: IndexedGrants): Grants
 class Planner {
   readonly #desired: DesiredGrants;
   readonly #index: IndexedGrants;
-  readonly #acting: string;
   readonly #options: boolean;
   readonly #roles: ReadonlyMap<string, string>;
   readonly #connect: string | undefined;
-  /** Members by statement, so that those who get the same are named together. */
-  readonly #grants = new Map<
-    string,
-    { role: string; how: Sql; grantor: string | undefined; members: string[] }
-  >();
-  readonly #revocations = new Map<string, Revocation & { members: string[] }>();
+  readonly #statements: MembershipStatements;
   readonly #notes: Note[] = [];
   /** Grants of others, of which some go with what this plan takes from those who made them. */
   readonly #foreign: { name: string; principal: string; one: Held; how: string }[] = [];
@@ -132,8 +118,8 @@ class Planner {
     const { database, schema } = desired;
     this.#desired = desired;
     this.#index = index;
-    this.#acting = actingAdmin(database, schema);
     this.#options = index.found.serverVersion >= membershipOptionsSince;
+    this.#statements = new MembershipStatements(actingAdmin(database, schema), this.#options);
     this.#roles = index.roles.get(schema) ?? new Map();
     this.#connect = index.roles.get(undefined)?.get('connect');
   }
@@ -170,7 +156,7 @@ class Planner {
     this.#takenBack.push({ role, principal });
     if (name === undefined || held.length === 0) return;
     for (const one of held) {
-      if (this.#isOurs(one.grantor)) this.#addRevocation(name, principal, one.grantor, '');
+      if (this.#isOurs(one.grantor)) this.#statements.revoke(name, principal, one.grantor, '');
       else this.#foreign.push({ name, principal, one, how: 'it still by' });
     }
     if (role === 'owner') this.#takeConnectBack(name, principal);
@@ -188,7 +174,7 @@ class Planner {
 
   plan(): GrantsPlan {
     const after = new Aftermath(this.#index.held, this.#options);
-    const steps = [...this.#grantSteps(), ...this.#revocationSteps(after)];
+    const steps = this.#statements.steps(after);
     const { fence } = this.#desired;
     if (fence && (steps.length > 0 || fence.outstanding)) steps.push(...this.#markerStep(fence.epoch));
     for (const { name, principal, one, how } of this.#foreign) {
@@ -229,17 +215,6 @@ class Planner {
     return !this.#options || isDroverAdmin(grantor);
   }
 
-  /** A statement about what one of Drover's admins granted: only as he himself can another one touch that. */
-  #asGrantor(grantor: string | undefined, steps: readonly GrantStep[]): GrantStep[] {
-    if (grantor === undefined || !this.#options || [this.#acting, adminRole].includes(grantor))
-      return [...steps];
-    const become = (role: string): GrantStep => ({
-      sql: sql`SET LOCAL ROLE ${identifier(role)}`,
-      changes: [],
-    });
-    return [become(grantor), ...steps, become(this.#acting)];
-  }
-
   /**
    * Sees to it that a member has a role by a grant of ours, as it should. What we granted otherwise is changed where it
    * is: whoever granted it may still do so.
@@ -249,12 +224,12 @@ class Planner {
   #give(name: string, member: string, wanted: Pick<Held, 'inherit' | 'set'>): boolean {
     const mine = this.#held(name, member).filter(({ grantor }) => this.#isOurs(grantor));
     if (mine.length === 0) {
-      this.#addGrant(name, member, wanted, undefined);
+      this.#statements.grant(name, member, wanted, undefined);
       return false;
     }
     if (!this.#options) return true;
     const wrong = mine.filter(({ inherit, set }) => inherit !== wanted.inherit || set !== wanted.set);
-    for (const { grantor } of wrong) this.#addGrant(name, member, wanted, grantor);
+    for (const { grantor } of wrong) this.#statements.grant(name, member, wanted, grantor);
     return wrong.length === 0;
   }
 
@@ -273,7 +248,7 @@ class Planner {
     const all =
       this.#desired.surplus === 'revoke' && !others.some((one) => open.has(keyOf({ role, principal: one })));
     if (all || others.length === 0) {
-      this.#addRevocation(name, principal, grantor, 'ADMIN OPTION FOR ');
+      this.#statements.revoke(name, principal, grantor, 'ADMIN OPTION FOR ');
       return;
     }
     const revoke = sql`REVOKE ADMIN OPTION FOR ${identifier(name)} FROM ${identifier(principal)} CASCADE`;
@@ -284,22 +259,6 @@ class Planner {
     });
   }
 
-  #addGrant(
-    name: string,
-    member: string,
-    { inherit, set }: Pick<Held, 'inherit' | 'set'>,
-    grantor: string | undefined,
-  ): void {
-    const option = (value: boolean) => keyword(value ? 'TRUE' : 'FALSE');
-    const by = grantor === undefined ? sql`` : sql` GRANTED BY ${identifier(grantor)}`;
-    const how = this.#options ? sql` WITH INHERIT ${option(inherit)}, SET ${option(set)}${by}` : sql``;
-    collect(this.#grants, JSON.stringify([name, how.text]), { role: name, how, grantor }, member);
-  }
-
-  #addRevocation(role: string, member: string, grantor: string, what: Revocation['what']): void {
-    collect(this.#revocations, JSON.stringify([role, grantor, what]), { role, grantor, what }, member);
-  }
-
   /** In a closed database CONNECT comes by a role of its own, which who only acts as owner doesn't inherit. */
   #letConnect(principal: string): void {
     const name = this.#connect;
@@ -307,7 +266,12 @@ class Planner {
     // Before 16 a member inherits or not whatever the membership says.
     if (this.#held(name, principal).some(({ inherit }) => inherit || !this.#options)) return;
     // By the database's own admin: any acting admin may be the one to take it back.
-    this.#addGrant(name, principal, { inherit: true, set: false }, this.#options ? adminRole : undefined);
+    this.#statements.grant(
+      name,
+      principal,
+      { inherit: true, set: false },
+      this.#options ? adminRole : undefined,
+    );
   }
 
   #takeConnectBack(lost: string, principal: string): void {
@@ -316,7 +280,7 @@ class Planner {
     const { owns = [] } = this.#index.found.principals.find((one) => one.name === principal) ?? {};
     if (owns.some((role) => role !== lost)) return;
     for (const { grantor } of this.#held(name, principal)) {
-      if (this.#isOurs(grantor)) this.#addRevocation(name, principal, grantor, '');
+      if (this.#isOurs(grantor)) this.#statements.revoke(name, principal, grantor, '');
     }
   }
 
@@ -326,34 +290,6 @@ class Planner {
       code: 'FOREIGN_MEMBERSHIP',
       message: `${principal} has ${name}, and ${how} a grant of ${grantor}. Who may act as ${grantor} can revoke it.`,
       statements: actingAs(grantor, [revoke]),
-    });
-  }
-
-  #grantSteps(): GrantStep[] {
-    return [...this.#grants.values()].flatMap(({ role, how, grantor, members }) => {
-      const steps = chunks(members).map((some) => ({
-        sql: sql`GRANT ${identifier(role)} TO ${some.map(identifier)}${how}`,
-        changes: some.map((member) => change('grant', role, `to ${member}`)),
-      }));
-      return this.#asGrantor(grantor, steps);
-    });
-  }
-
-  /** CASCADE: what the member passed on goes with it; who is to keep the role has our grant by now. */
-  #revocationSteps(after: Aftermath): GrantStep[] {
-    return [...this.#revocations.values()].flatMap(({ members, ...revocation }) => {
-      const { role, grantor, what } = revocation;
-      const by = this.#options ? sql` GRANTED BY ${identifier(grantor)}` : sql``;
-      const steps = chunks(members).map((some) => ({
-        sql: sql`REVOKE ${Sql.of(what)}${identifier(role)} FROM ${some.map(identifier)}${by} CASCADE`,
-        changes: some.flatMap((member) => [
-          change('revoke', role, `${what}from ${member}`),
-          ...after
-            .revoke(revocation, member)
-            .map((gone) => change('revoke', role, `what ${gone.grantor} granted to ${gone.member}`)),
-        ]),
-      }));
-      return this.#asGrantor(grantor, steps);
     });
   }
 
@@ -373,25 +309,4 @@ class Planner {
 /** Unambiguous: no level or custom role has a colon in its name. */
 function keyOf({ role, principal }: { readonly role: string; readonly principal: string }): string {
   return `${role}:${principal}`;
-}
-
-function collect<T extends object>(
-  groups: Map<string, T & { members: string[] }>,
-  key: string,
-  group: T,
-  member: string,
-): void {
-  const known = groups.get(key);
-  if (known === undefined) groups.set(key, { ...group, members: [member] });
-  else if (!known.members.includes(member)) known.members.push(member);
-}
-
-function chunks(members: readonly string[]): string[][] {
-  return Array.from({ length: Math.ceil(members.length / membersPerStatement) }, (_, index) =>
-    members.slice(index * membersPerStatement, (index + 1) * membersPerStatement),
-  );
-}
-
-function change(action: 'grant' | 'revoke', name: string, detail: string): Change {
-  return { action, kind: 'membership', name, detail };
 }
