@@ -111,7 +111,8 @@ export async function compareGrants(
   const result = await pools.withConnection(target, { signal }, (client) => client.query(text));
   const found = readGrants(result);
   const index = indexGrants(found);
-  return desired.map((scope) => (refuseScope(scope, found) ? undefined : planFor(scope, found, index)));
+  const known = knownIn(found);
+  return desired.map((scope) => (refuseScope(scope, found) ? undefined : planFor(scope, index, known)));
 }
 
 function decide(
@@ -120,12 +121,13 @@ function decide(
   { soon, defining }: { soon: readonly string[]; defining: Pick<Plan, 'steps' | 'notes'> | undefined },
 ): ConvergedGrants {
   const index = indexGrants(found);
+  const known = knownIn(found, soon);
   const plans = desired.map((scope) => {
     const refusal = refuseScope(scope, found);
     if (refusal) throw refusal;
     const epoch = foundEpoch(scope, found);
     if (scope.fence && epoch > scope.fence.epoch) throw new GrantsFenced(scope, epoch);
-    return planFor(scope, found, index, soon);
+    return planFor(scope, index, known);
   });
   const statements = [
     ...(defining?.steps ?? []).map((step) => step.sql),
@@ -145,14 +147,12 @@ function decide(
   };
 }
 
+function knownIn({ principals }: InspectedGrants, soon: readonly string[] = []): ReadonlySet<string> {
+  return new Set([...principals.map(({ name }) => name), ...soon]);
+}
+
 /** Who is gone can't be given anything: that is noted, and stands in nobody else's way. */
-function planFor(
-  scope: DesiredGrants,
-  found: InspectedGrants,
-  index: IndexedGrants,
-  soon: readonly string[] = [],
-): GrantsPlan {
-  const known = new Set([...found.principals.map(({ name }) => name), ...soon]);
+function planFor(scope: DesiredGrants, index: IndexedGrants, known: ReadonlySet<string>): GrantsPlan {
   const gone = scope.grants.filter(({ principal, present }) => present && !known.has(principal));
   if (gone.length === 0) return planGrants(scope, index);
   const plan = planGrants({ ...scope, grants: scope.grants.filter((one) => !gone.includes(one)) }, index);

@@ -33,6 +33,9 @@ function isOurs(role: Sql): Sql {
         AND starts_with(d.description, '{"managedBy":"drover",')))`;
 }
 
+/** Of so few roles the members are looked up one by one, which takes no longer where there are many others. */
+const fewRoles = 100;
+
 /** The same of `m.oid`, turned round and for many rows: all of Drover's are found once. */
 const isNoneOfOurs = sql`m.oid NOT IN (
      SELECT oid FROM pg_catalog.pg_roles WHERE rolname ~ ${admins}
@@ -75,7 +78,7 @@ WITH RECURSIVE managed AS MATERIALIZED (
            FROM pg_catalog.pg_auth_members) a
     JOIN managed g ON g.oid = a.roleid
     JOIN pg_catalog.pg_roles m ON m.oid = a.member
-   WHERE ${roles === 'all' ? isNoneOfOurs : sql`NOT ${isOurs(sql`m`)}`}
+   WHERE ${roles === 'all' || roles.length > fewRoles ? isNoneOfOurs : sql`NOT ${isOurs(sql`m`)}`}
 ), member_group AS (
   SELECT roleid, pg_get_userbyid(grantor) AS grantor, admin, inherit, set, json_agg(name) AS members
     FROM membership

@@ -24,7 +24,9 @@ function optionsOf(role: string): Pick<Held, 'inherit' | 'set'> {
 
 /** The holder of what Drover may do, and those who act with it. */
 function isDroverAdmin(name: string): boolean {
-  return name.replace(/_[0-9]+$/, '') === adminRole;
+  return (
+    name === adminRole || (name.startsWith(adminRole) && /^_[0-9]{2}$/.test(name.slice(adminRole.length)))
+  );
 }
 
 /** The role whose marker has the number of the last change to a scope's grants. */
@@ -33,16 +35,23 @@ export function markerRole({ database, schema }: Scope): string {
 }
 
 /** Whether a role of Drover's is there for a level or custom role: marked as what it is called. */
-export function hasRole({ database, schema }: Scope, level: string, { roles }: InspectedGrants): boolean {
-  const name = roleName(database, schema, level);
-  const marker = markerOf(roles.find((role) => role.name === name)?.comment);
+export function hasRole({ database, schema }: Scope, level: string, found: InspectedGrants): boolean {
+  const marker = markerIn(found, roleName(database, schema, level));
   return marker?.schema === schema && marker?.database === database && marker.level === level;
 }
 
 /** The epoch that the last change to a scope's grants left. */
-export function foundEpoch(scope: Scope, { roles }: InspectedGrants): number {
-  const name = markerRole(scope);
-  return markerOf(roles.find((role) => role.name === name)?.comment)?.grants ?? 0;
+export function foundEpoch(scope: Scope, found: InspectedGrants): number {
+  return markerIn(found, markerRole(scope))?.grants ?? 0;
+}
+
+/** Comments by role, of what was found last: looked into for every scope of a database. */
+const comments = new WeakMap<InspectedGrants, ReadonlyMap<string, string>>();
+
+function markerIn(found: InspectedGrants, name: string): Marker | undefined {
+  const known = comments.get(found) ?? new Map(found.roles.map((role) => [role.name, role.comment]));
+  comments.set(found, known);
+  return markerOf(known.get(name));
 }
 
 function markerOf(comment: string | undefined): Marker | undefined {
@@ -295,7 +304,7 @@ class Planner {
 
   #markerStep(epoch: number): GrantStep[] {
     const name = markerRole(this.#desired);
-    const marker = markerOf(this.#index.found.roles.find((role) => role.name === name)?.comment);
+    const marker = markerIn(this.#index.found, name);
     if (marker === undefined) return [];
     return [
       {
