@@ -29,6 +29,8 @@ export interface StackOptions {
   readonly minimumBackoffSeconds?: number;
   /** Where functions reach PostgreSQL, if not at the cluster itself: a proxy that can be held up. */
   readonly proxyFor?: (cluster: CloudSqlCluster) => Promise<number>;
+  /** Start only these functions; all of them by default. */
+  readonly only?: readonly string[];
   /** Publish to functions when their manifests' schedules say so. */
   readonly schedules?: boolean;
   /** A bundle to run instead of the sources. */
@@ -120,6 +122,7 @@ async function startAll(
   const functions = new Map<string, FunctionProcess>();
   await Promise.all(
     manifests.map(async ({ name, permissions }, index) => {
+      if (options.only?.includes(name) === false) return;
       const running = await startFunction({
         name,
         port: options.ports === 'fixed' ? fixedPorts.functions + index : await findFreePort(),

@@ -28,8 +28,9 @@ export async function wireTopics({
   ]);
   await Promise.all([...names].map((name) => unlessExists(pubsub.createTopic(name))));
   const deadLetters = manifests.find(({ name }) => name === 'dead-letter')?.trigger.topic;
+  const running = manifests.filter(({ name }) => urls.has(name));
   await Promise.all(
-    manifests.map(({ name, trigger, subscription }) => {
+    running.map(({ name, trigger, subscription }) => {
       const { maxDeliveryAttempts } = subscription;
       const minimum = Math.min(
         subscription.minimumBackoffSeconds,

@@ -49,6 +49,7 @@ export async function startCloud(databases: readonly string[]): Promise<Cloud> {
     databases: { open: databases },
     policy,
     minimumBackoffSeconds: 1,
+    only: ['create-schema', 'dead-letter'],
     entry: path.join(folder, startFile),
     onLog: (name, line) => {
       if (/"severity":"(WARNING|ERROR)"/.test(line)) console.error(`${name}: ${line}`);

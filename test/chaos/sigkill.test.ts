@@ -41,7 +41,10 @@ const isStatement = ({ call }: Point) => /^PostgreSQL: (CREATE|COMMENT|GRANT|ALT
 function isWorthIt(point: Point): boolean {
   const statements = points.filter(isStatement).filter(({ phase }) => phase === point.phase);
   const [first, last] = [statements.at(0), statements.at(-1)];
-  return !isStatement(point) || [first, last].includes(point) || point.call === 'PostgreSQL: CREATE SCHEMA';
+  if (isStatement(point)) return [first, last].includes(point) || point.call === 'PostgreSQL: CREATE SCHEMA';
+  // Between two calls nothing changes outside: of a call's end and the beginning of the next one, one will do.
+  const previous = points[points.indexOf(point) - 1];
+  return point.phase === 'after' || previous?.phase !== 'after';
 }
 
 /** The points of a run that nothing disturbs, by a process that has just started. */

@@ -87,11 +87,14 @@ describe('a worker that is frozen past its lease', () => {
     const taken = await stack.ended('create-schema', schema);
     await send(`${schema}-newer`, schema, 'of a newer message');
     await stack.ended('create-schema', `${schema}-newer`);
+    // The event comes before the record says that it did.
+    while (!(await stack.record('create-schema', `${schema}-newer`))?.reported);
     const before = await everything(schema);
     worker.thaw();
     await stack.pubsub.idle();
 
-    expect(taken).toMatchObject({ state: 'succeeded', epoch: 2 });
+    expect(taken).toMatchObject({ state: 'succeeded' });
+    expect(taken?.epoch).toBeGreaterThan(1);
     expect(await everything(schema)).toEqual(before);
     expect(before.newer).toMatchObject({
       record: { state: 'succeeded', reported: true },

@@ -29,6 +29,7 @@ export async function startChaosStack(
   let proxy: PostgresProxy | undefined;
   process.env['FIRESTORE_EMULATOR_HOST'] = firestore.host;
   const stack = await startTestStack({
+    only: [...new Set(['create-schema', 'dead-letter', ...functions])],
     proxyFor: async (cluster) => {
       proxy = await startPostgresProxy(cluster.port);
       return proxy.port;

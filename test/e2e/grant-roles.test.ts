@@ -4,7 +4,13 @@ import type { InterceptedCall } from '../../local/sqladmin/interceptor.ts';
 import { localInstance } from '../../local/stack.ts';
 import { actingAdmin } from '../../shared/postgres/names.ts';
 import { mostHistory } from '../../shared/registry/grants/model.ts';
-import { permissivePolicy, startTestStack, type TestStack, target } from '../support/stack.ts';
+import {
+  grantFunctions,
+  permissivePolicy,
+  startTestStack,
+  type TestStack,
+  target,
+} from '../support/stack.ts';
 import { snapshot } from './catalog.ts';
 import { isSettled, membersOf, presentIn, registryOf } from './members.ts';
 
@@ -28,7 +34,7 @@ const policy = {
 let stack: TestStack;
 
 beforeAll(async () => {
-  stack = await startTestStack({ databases: { open: ['app', 'strict'] }, policy });
+  stack = await startTestStack({ only: grantFunctions, databases: { open: ['app', 'strict'] }, policy });
   await stack.query(
     'postgres',
     `DO $$ DECLARE name text;

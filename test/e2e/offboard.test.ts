@@ -4,7 +4,7 @@ import { localPassword } from '../../local/postgres/cloudsql.ts';
 import type { OperationRecord } from '../../shared/registry/operations.ts';
 import { operationDocumentId } from '../../shared/registry/operations.ts';
 import { reopenOperation } from '../../shared/registry/replay.ts';
-import { startTestStack, type TestStack, target } from '../support/stack.ts';
+import { grantFunctions, startTestStack, type TestStack, target } from '../support/stack.ts';
 import { snapshot } from './catalog.ts';
 import { membersOf, presentIn, registryOf } from './members.ts';
 
@@ -13,7 +13,7 @@ const databases = ['app', 'app_two'];
 let stack: TestStack;
 
 beforeAll(async () => {
-  stack = await startTestStack({ databases: { open: databases } });
+  stack = await startTestStack({ only: grantFunctions, databases: { open: databases } });
   for (const database of databases) {
     await stack.send('create-schema', { target: target(database), schema: 'billing' }, { id: database });
     await stack.ended('create-schema', database);

@@ -11,7 +11,13 @@ import { actingAdmin } from '../../shared/postgres/names.ts';
 import type { DatabaseRecord } from '../../shared/registry/databases.ts';
 import { grantKey } from '../../shared/registry/grants/model.ts';
 import type { OperationRecord } from '../../shared/registry/operations.ts';
-import { permissivePolicy, startTestStack, type TestStack, target } from '../support/stack.ts';
+import {
+  grantFunctions,
+  permissivePolicy,
+  startTestStack,
+  type TestStack,
+  target,
+} from '../support/stack.ts';
 import { snapshot } from './catalog.ts';
 import { isSettled, membersOf, presentIn, registryOf } from './members.ts';
 
@@ -30,6 +36,7 @@ let hanging = '';
 
 beforeAll(async () => {
   stack = await startTestStack({
+    only: grantFunctions,
     databases: { open: databases },
     policy,
     proxyFor: async ({ port }) => {

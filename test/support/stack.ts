@@ -64,6 +64,9 @@ export interface OtherEvent {
   readonly data: Readonly<Record<string, unknown>>;
 }
 
+/** What tests of grants need. */
+export const grantFunctions = ['create-schema', 'grant-roles', 'reconcile', 'dead-letter'];
+
 export const target = (database: string) => ({ instance: localInstance, database });
 
 export async function startTestStack(options: Partial<StackOptions> = {}): Promise<TestStack> {
@@ -73,6 +76,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
     ports: 'auto',
     databases: { open: ['app'] },
     policy: permissivePolicy,
+    only: ['create-schema', 'dead-letter'],
     minimumBackoffSeconds: 0.2,
     ...options,
     onLog: (name, line) => {
