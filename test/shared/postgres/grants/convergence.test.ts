@@ -16,5 +16,5 @@ afterAll(async () => {
 });
 
 test('whatever memberships are found, the wanted ones are there after it, and nothing is left to do', async () => {
-  await proveConvergence(laboratory, 120);
+  await proveConvergence(laboratory, 60);
 });
