@@ -1,9 +1,8 @@
 import { applyToSet, desiredOf, type SetChange, type SetScope, setRef } from '../../shared/grants/apply.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
-import { OperationError } from '../../shared/operation/errors.ts';
 import type { Note, Outcome } from '../../shared/operation/outcome.ts';
 import { type ConvergedGrants, convergeGrants } from '../../shared/postgres/grants/converge.ts';
-import type { InspectedGrants, WantedGrant } from '../../shared/postgres/grants/model.ts';
+import type { InspectedGrants } from '../../shared/postgres/grants/model.ts';
 import {
   type ExaminedGrant,
   examineGrants,
@@ -56,22 +55,11 @@ async function plan(
   };
 }
 
-/** Thrown where grants ran out that an earlier attempt of this operation may have made. */
-class RanOut extends OperationError {
-  readonly keys: readonly string[];
-
-  constructor(keys: readonly string[]) {
-    super('EXPIRY_PAST', 'Grants ran out before the operation ended', { retryable: true });
-    this.keys = keys;
-  }
-}
-
 async function apply(
   message: GrantRolesMessage,
   scope: SetScope,
   wish: GrantSetWish,
   operation: OperationContext,
-  over: readonly string[] = [],
 ): Promise<Outcome> {
   const refs = await offboardedRefs(operation, scope.instance, principalsOf(wish));
   let resumed: readonly string[] = [];
@@ -82,39 +70,27 @@ async function apply(
       resumed = Object.keys(set.grants).filter((key) => set.grants[key]?.value.operation === operation.id);
       return registerWish(transaction, ref, set, wish, atLeast, closed);
     },
-    // What ran out is taken back at once, and out of the registry by `reconcile` as if it had been there until now.
-    wanted({ set, superseded }) {
-      const { grants, ...rest } = wantedOf(set, wish, superseded);
-      const isOver = (one: WantedGrant) => over.includes(grantKey(one));
-      return { ...rest, grants: grants.map((one) => (isOver(one) ? { ...one, present: false } : one)) };
-    },
+    wanted: ({ set, superseded }) => wantedOf(set, wish, superseded),
     // A user is made only for a message that nothing else stands against.
     async prepare({ set, superseded }) {
       const missing = await ensurePrincipals(message, superseded, { ...operation, dryRun: true });
       if (missing.length === 0) return [];
       const soon = missing.map(({ name }) => name);
       const desired = desiredOf(scope, wantedOf(set, wish, superseded), undefined);
-      const checked = (found: InspectedGrants) =>
-        examine(message, found, { superseded, resumed, over, soon });
+      const checked = (found: InspectedGrants) => examine(message, found, { superseded, resumed, soon });
       await convergeGrants(operation.pools, scope, [desired], { ...operation, soon, examine: checked });
       return ensurePrincipals(message, superseded, operation);
     },
-    examine: (found, { superseded }) => examine(message, found, { superseded, resumed, over }),
+    examine: (found, { superseded }) => examine(message, found, { superseded, resumed }),
   };
-  try {
-    const { registered, converged, changes, notes } = await applyToSet(operation, change);
-    return {
-      changes,
-      notes: [...notes, ...supersededNotes(registered)],
-      summary: summaryOf(converged),
-      ...(notes.some(({ code }) => code === 'FOREIGN_MEMBERSHIP') && message.mode !== 'add'
-        ? { partial: true }
-        : {}),
-    };
-  } catch (error) {
-    if (!(error instanceof RanOut)) throw error;
-    return apply(message, scope, wish, operation, [...over, ...error.keys]);
-  }
+  const { registered, converged, changes, notes } = await applyToSet(operation, change);
+  const isForeign = notes.some(({ code }) => code === 'FOREIGN_MEMBERSHIP');
+  return {
+    changes,
+    notes: [...notes, ...supersededNotes(registered)],
+    summary: summaryOf(converged),
+    ...(isForeign && message.mode !== 'add' ? { partial: true } : {}),
+  };
 }
 
 /** Whom it gives something. */
@@ -148,21 +124,19 @@ interface Examination {
   readonly superseded: readonly string[];
   /** Principals that a dry run would create. */
   readonly soon?: readonly string[];
-  /** Grants that an earlier attempt may have made. */
+  /** Grants that an earlier attempt was let make: that they ran out since is no mistake of the message's. */
   readonly resumed?: readonly string[];
-  /** Grants that are known to be over. */
-  readonly over?: readonly string[];
 }
 
 /**
  * Holds a message against the catalog.
  *
- * @throws OperationError with the place of each grant that can't be made; {@link RanOut}
+ * @throws OperationError with the place of each grant that can't be made
  */
 function examine(
   message: GrantRolesMessage,
   found: InspectedGrants,
-  { superseded, soon = [], resumed = [], over = [] }: Examination,
+  { superseded, soon = [], resumed = [] }: Examination,
 ): void {
   const { target, schema, grants, mode, customRoles } = message;
   const scope = { database: target.database, schema };
@@ -177,21 +151,15 @@ function examine(
     ...(grant.expiresAt === undefined ? {} : { expiresAt: new Date(grant.expiresAt) }),
   }));
   const defined = customRoles.map(({ name }) => name);
-  const ranOut: string[] = [];
   const refusals = examineGrants(scope, examined, found, defined).filter(({ code, index }) => {
     const grant = examined[index];
     if (grant === undefined) return false;
     const key = grantKey(grant);
-    if (superseded.includes(key) || over.includes(key)) return false;
-    if (code === 'EXPIRY_PAST' && resumed.includes(key)) {
-      ranOut.push(key);
-      return false;
-    }
+    if (superseded.includes(key) || (code === 'EXPIRY_PAST' && resumed.includes(key))) return false;
     return code !== 'PRINCIPAL_NOT_FOUND' || !soon.includes(grant.principal);
   });
   const refused = refusedGrants(refusals);
   if (refused) throw refused;
-  if (ranOut.length > 0) throw new RanOut(ranOut);
 }
 
 function summaryOf(converged: ConvergedGrants | undefined): Record<string, number> {

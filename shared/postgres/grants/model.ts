@@ -14,6 +14,8 @@ export interface WantedGrant {
   readonly present: boolean;
   /** Not to be taken back before this time by the database's own clock. */
   readonly notBefore?: Date;
+  /** Not to be there from this time on, by the same clock. */
+  readonly notAfter?: Date;
 }
 
 /** What is to be made so in one scope. What isn't named stays, but for what `surplus` says. */

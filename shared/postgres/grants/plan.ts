@@ -3,7 +3,13 @@ import { formatMarker, type Marker, parseMarker } from '../marker.ts';
 import { actingAdmin, adminRole, roleName } from '../names.ts';
 import { actingAs, identifier, sql } from '../sql.ts';
 import { Aftermath, type Held, type HeldGrants } from './aftermath.ts';
-import { type DesiredGrants, type InspectedGrants, membershipOptionsSince, type Scope } from './model.ts';
+import {
+  type DesiredGrants,
+  type InspectedGrants,
+  membershipOptionsSince,
+  type Scope,
+  type WantedGrant,
+} from './model.ts';
 import { type GrantStep, MembershipStatements } from './statements.ts';
 
 export interface GrantsPlan {
@@ -100,13 +106,21 @@ function isMarkedAs({ database, schema, level }: Marker, name: string): boolean 
  * nothing is left but notes. Grants come before revocations, and what stays is never revoked in between.
  */
 export function planGrants(desired: DesiredGrants, index: IndexedGrants): GrantsPlan {
-  const planner = new Planner(desired, index);
-  for (const { role, principal, present, notBefore } of desired.grants) {
+  const current = { ...desired, grants: atTimeOf(index.found, desired.grants) };
+  const planner = new Planner(current, index);
+  for (const { role, principal, present, notBefore } of current.grants) {
     if (present) planner.grant(role, principal);
     else planner.takeBack(role, principal, notBefore);
   }
   if (desired.surplus === 'revoke') planner.takeBackOthers();
   return planner.plan();
+}
+
+/** What has run out is not to be there. */
+function atTimeOf({ now }: InspectedGrants, grants: readonly WantedGrant[]): WantedGrant[] {
+  const time = Date.parse(now);
+  const isOver = ({ notAfter }: WantedGrant) => notAfter !== undefined && notAfter.getTime() <= time;
+  return grants.map((grant) => (isOver(grant) ? { ...grant, present: false } : grant));
 }
 
 class Planner {

@@ -1,4 +1,4 @@
-import type { DesiredGrants } from '../../postgres/grants/model.ts';
+import type { DesiredGrants, WantedGrant } from '../../postgres/grants/model.ts';
 import type { GrantSetWish } from './merge.ts';
 import { mapValues, summarise } from './merge.ts';
 import {
@@ -16,8 +16,21 @@ import {
 /** What the catalog has to be like for a set: what is decided, and what this operation wants. */
 export type Wanted = Pick<DesiredGrants, 'grants' | 'customRoles' | 'surplus' | 'undecided' | 'define'>;
 
-/** What a wish, merged into a set, has to bring about. Other operations' open wishes are theirs. */
+/**
+ * What a wish, merged into a set, has to bring about. Other operations' open wishes are theirs. What runs out before that
+ * is brought about is not given any more; `reconcile` takes it out of the registry as if it had been there until then.
+ */
 export function wantedOf(set: GrantSet, wish: GrantSetWish, superseded: readonly string[]): Wanted {
+  const wanted = untimedWantedOf(set, wish, superseded);
+  const withEnd = (grant: WantedGrant) => {
+    const value = set.grants[grantKey(grant)]?.value;
+    const isMine = value?.operation === wish.author.operation;
+    return isMine && value.present && value.expiresAt ? { ...grant, notAfter: value.expiresAt } : grant;
+  };
+  return { ...wanted, grants: wanted.grants.map(withEnd) };
+}
+
+function untimedWantedOf(set: GrantSet, wish: GrantSetWish, superseded: readonly string[]): Wanted {
   const customRoles = Object.keys(set.customRoles);
   const define = wish.customRoles
     .filter(({ name }) => !superseded.includes(name))

@@ -1,7 +1,7 @@
 import type { DesiredGrants } from '../../../../shared/postgres/grants/model.ts';
 import type { GrantsPlan } from '../../../../shared/postgres/grants/plan.ts';
 import { roleName } from '../../../../shared/postgres/names.ts';
-import { future, isOwn, type Place, roleNameOf } from './states.ts';
+import { future, isOwn, type Place, past, roleNameOf } from './states.ts';
 
 /** One row of pg_auth_members. */
 export interface Row {
@@ -23,8 +23,15 @@ export interface Verdict {
   readonly after: readonly Row[];
 }
 
+/** What is wanted now: what has run out isn't any more. */
+export function atPresent(desired: DesiredGrants): DesiredGrants {
+  const grants = desired.grants.map((one) => (one.notAfter === past ? { ...one, present: false } : one));
+  return { ...desired, grants };
+}
+
 /** What is wrong with the outcome of a change: nothing, in the words of the contract. */
-export function wrongs(verdict: Verdict): string[] {
+export function wrongs(given: Verdict): string[] {
+  const verdict = { ...given, desired: atPresent(given.desired) };
   return [...wrongGrants(verdict), ...wrongSurplus(verdict), ...wrongOthers(verdict)];
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import type { DesiredGrants, InspectedGrants } from '../../../../shared/postgres/grants/model.ts';
 import { indexGrants, planGrants } from '../../../../shared/postgres/grants/plan.ts';
 import { adminRole, roleName } from '../../../../shared/postgres/names.ts';
-import { type Row, wrongs } from './judge.ts';
+import { atPresent, type Row, wrongs } from './judge.ts';
 import { Memberships } from './memberships.ts';
 import { actorNameOf, deeds, desiredOf, ownMember, places, type Role, wish } from './states.ts';
 
@@ -159,7 +159,7 @@ describe('a plan for any state of the catalog', () => {
         const memberships = new Memberships(place, version);
         for (const deed of past) memberships.attempt(deed);
         const desired = desiredOf(place, wished, 7);
-        const kept = desired.grants.filter(({ role, principal, present }) => {
+        const kept = atPresent(desired).grants.filter(({ role, principal, present }) => {
           const name = roleName(place.database, place.schema, role);
           return present && works(memberships.rows, name, principal, role === 'owner');
         });

@@ -160,7 +160,7 @@ export const wish: fc.Arbitrary<Wish> = fc
           role: fc.constantFrom('owner', 'owner', 'reader', 'reader', 'auditor', 'nothing'),
           principal: person,
           what: fc.constantFrom('present', 'present', 'present', 'absent', 'undecided'),
-          notBefore: fc.constantFrom(past, future),
+          when: fc.constantFrom(past, future),
         },
         { requiredKeys: ['role', 'principal', 'what'] },
       ),
@@ -174,9 +174,10 @@ export const wish: fc.Arbitrary<Wish> = fc
     outstanding,
     grants: named
       .filter(({ what }) => what !== 'undecided')
-      .map(({ role, principal, what, notBefore }) => {
+      .map(({ role, principal, what, when }) => {
         const present = what === 'present';
-        return { role, principal, present, ...(present || !notBefore ? {} : { notBefore }) };
+        if (when === undefined) return { role, principal, present };
+        return { role, principal, present, ...(present ? { notAfter: when } : { notBefore: when }) };
       }),
     undecided: named
       .filter(({ what }) => what === 'undecided')
