@@ -52,7 +52,8 @@ beforeEach(async () => {
 
 /**
  * Looks, each time in a transaction of its own, whether what is to be kept works, until told to stop. It has missed
- * something only where that was to be kept before and after the look: what is kept changes while it looks.
+ * something only where that was to be kept before and after the look: what is kept changes while it looks. The COMMIT in
+ * front of the look makes PostgreSQL forget what it remembers of memberships from before it read what is kept.
  */
 const watch = `
 DO $$
@@ -66,6 +67,7 @@ BEGIN
   LOOP
     SELECT * INTO before FROM kept;
     EXIT WHEN before.generation < 0;
+    COMMIT;
     SELECT coalesce(array_agg(k.who || ' ' || k.level), '{}') INTO missing
       FROM unnest(before.who, before.level) AS k (who, level)
      WHERE NOT CASE k.level
