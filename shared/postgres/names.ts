@@ -40,8 +40,18 @@ export function roleName(database: string, schema: string | undefined, level: st
 export function actingAdmin(database: string, schema: string | undefined): string {
   const shard =
     Number.parseInt(digest(JSON.stringify([database, schema ?? null])).slice(0, 8), 16) % adminShards;
+  return adminOfShard(shard);
+}
+
+function adminOfShard(shard: number): string {
   return `${adminRole}_${String(shard).padStart(2, '0')}`;
 }
+
+/** The holder of what Drover may do, and all who may ever have acted with it. */
+export const droverAdmins: ReadonlySet<string> = new Set([
+  adminRole,
+  ...Array.from({ length: 100 }, (_, shard) => adminOfShard(shard)),
+]);
 
 function digest(text: string): string {
   return createHash('sha256').update(text).digest('hex');

@@ -10,9 +10,10 @@ import { planSchema, foundEpoch as schemaEpoch } from '../schema/plan.ts';
 import { identifier, type Sql, sql } from '../sql.ts';
 import type { Target } from '../target.ts';
 import { changeInTransaction } from '../transaction.ts';
+import { foundEpoch, type IndexedGrants, indexGrants } from './found.ts';
 import { grantsInspection, readGrants } from './inspect.ts';
 import type { DesiredGrants, InspectedGrants, Scope } from './model.ts';
-import { foundEpoch, type GrantsPlan, type IndexedGrants, indexGrants, planGrants } from './plan.ts';
+import { type GrantsPlan, planGrants } from './plan.ts';
 import { refuseScope } from './refusals.ts';
 
 /** Thrown when a newer change to the same grants was made. Nothing was changed. */

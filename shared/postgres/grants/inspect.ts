@@ -1,7 +1,7 @@
 import type pg from 'pg';
 import { adminRole, writersRole } from '../names.ts';
 import { type Sql, sql } from '../sql.ts';
-import type { InspectedGrants } from './model.ts';
+import type { InspectedGrants, InspectedMembers } from './model.ts';
 
 /** What to look at: the members of these roles, or of all of Drover's in the database; and these principals. */
 export interface GrantsQuestion {
@@ -36,8 +36,12 @@ function isOurs(role: Sql): Sql {
 /** Of so few roles the members are looked up one by one, which takes no longer where there are many others. */
 const fewRoles = 100;
 
-/** The same of `m.oid`, turned round and for many rows: all of Drover's are found once. */
-const isNoneOfOurs = sql`m.oid NOT IN (
+/** Whether `a.member` is none of Drover's. */
+const isNoneOfOurs = sql`(
+     SELECT NOT ${isOurs(sql`m`)} FROM pg_catalog.pg_roles m WHERE m.oid = a.member)`;
+
+/** The same turned round, for many rows: all of Drover's are found once. */
+const isNoneOfOursOfMany = sql`a.member NOT IN (
      SELECT oid FROM pg_catalog.pg_roles WHERE rolname ~ ${admins}
       UNION ALL
      SELECT objoid FROM pg_catalog.pg_shdescription
@@ -45,14 +49,16 @@ const isNoneOfOurs = sql`m.oid NOT IN (
 
 /**
  * Members, grantors and options of managed roles, as one value: a group of members that have a role in the same way is
- * one object, so that a hundred thousand memberships are a few thousand.
+ * one object, so that a hundred thousand memberships are a few thousand, and each member's name is looked up once.
+ * Role by role, for sorting all of them together would take longer than reading them.
  *
  * Drover's own roles and admins are not among the members: that they are is the structure, not a grant. Of the owner roles
  * that a principal may act as two are told: whether there is another one than a certain one is all that has to be known,
  * and in a database where everybody may connect not even that.
  *
  * Where statistics are old, which they are after many grants, PostgreSQL has no better way than by the catalogs' indexes:
- * they are joined and not the parts above them.
+ * they are joined and not the parts above them. OFFSET 0 keeps it from reading all that a principal is in, to see whether
+ * one certain group is among that.
  *
  * Membership options exist from PostgreSQL 16 on. Before, their names lead to the columns of `absent`: a subquery sees
  * those of the tables around it, too.
@@ -69,20 +75,20 @@ WITH RECURSIVE managed AS MATERIALIZED (
     FROM pg_catalog.pg_roles r
     JOIN pg_catalog.pg_shdescription d ON d.objoid = r.oid AND d.classoid = 'pg_catalog.pg_authid'::regclass
    WHERE starts_with(d.description, ${start}) AND ${which}
-), membership AS (
-  SELECT a.roleid, a.grantor, a.admin_option AS admin, coalesce(a.inherit_option, m.rolinherit) AS inherit,
-         coalesce(a.set_option, true) AS set, m.rolname::text AS name
-    FROM (SELECT NULL::boolean AS inherit_option, NULL::boolean AS set_option) absent
-   CROSS JOIN LATERAL (
-         SELECT roleid, member, grantor, admin_option, inherit_option, set_option
-           FROM pg_catalog.pg_auth_members) a
-    JOIN managed g ON g.oid = a.roleid
-    JOIN pg_catalog.pg_roles m ON m.oid = a.member
-   WHERE ${roles === 'all' || roles.length > fewRoles ? isNoneOfOurs : sql`NOT ${isOurs(sql`m`)}`}
 ), member_group AS (
-  SELECT roleid, pg_get_userbyid(grantor) AS grantor, admin, inherit, set, json_agg(name) AS members
-    FROM membership
-   GROUP BY roleid, grantor, admin, inherit, set
+  SELECT g.rolname AS role, m.*
+    FROM managed g
+   CROSS JOIN LATERAL (
+         SELECT pg_get_userbyid(a.grantor) AS grantor, a.admin_option AS admin,
+                coalesce(a.inherit_option, (SELECT m.rolinherit FROM pg_catalog.pg_roles m WHERE m.oid = a.member)) AS inherit,
+                coalesce(a.set_option, true) AS set, array_agg(a.member ORDER BY a.member) AS members
+           FROM (SELECT NULL::boolean AS inherit_option, NULL::boolean AS set_option) absent
+          CROSS JOIN LATERAL (
+                SELECT member, grantor, admin_option, inherit_option, set_option
+                  FROM pg_catalog.pg_auth_members
+                 WHERE roleid = g.oid) a
+          WHERE ${roles === 'all' || roles.length > fewRoles ? isNoneOfOursOfMany : isNoneOfOurs}
+          GROUP BY a.grantor, 2, 3, 4) m
 ), writer AS (
   SELECT oid FROM pg_catalog.pg_roles WHERE rolname ~ ${admins}
    UNION
@@ -112,10 +118,12 @@ SELECT json_build_object(
     SELECT json_agg(json_build_object('name', rolname, 'comment', description) ORDER BY rolname) FROM managed), '[]'),
   'members', coalesce((
     SELECT json_agg(json_build_object(
-             'role', g.rolname, 'grantor', m.grantor, 'admin', m.admin, 'inherit', m.inherit, 'set', m.set,
-             'members', m.members) ORDER BY g.rolname, m.grantor, m.admin, m.inherit, m.set)
-      FROM member_group m
-      JOIN pg_catalog.pg_roles g ON g.oid = m.roleid), '[]'),
+             'role', role, 'grantor', grantor, 'admin', admin, 'inherit', inherit, 'set', set,
+             'members', members::bigint[]) ORDER BY role, grantor, admin, inherit, set)
+      FROM member_group), '[]'),
+  'names', coalesce((
+    SELECT json_object_agg(oid, rolname) FROM pg_catalog.pg_roles
+     WHERE oid IN (SELECT unnest(members) FROM member_group)), '{}'),
   'principals', coalesce((
     SELECT json_agg(json_build_object(
       'name', p.rolname,
@@ -127,7 +135,8 @@ SELECT json_build_object(
         SELECT json_agg(g.rolname ORDER BY g.rolname)
           FROM pg_catalog.pg_roles g
          WHERE g.rolname IN (${Object.values(iamGroups)})
-           AND EXISTS (SELECT FROM pg_catalog.pg_auth_members a WHERE a.roleid = g.oid AND a.member = p.oid)), '[]'),
+           AND EXISTS (
+             SELECT FROM pg_catalog.pg_auth_members a WHERE a.roleid = g.oid AND a.member = p.oid OFFSET 0)), '[]'),
       'owns', coalesce((
         SELECT json_agg(DISTINCT name) FROM owning o CROSS JOIN unnest(o.names) name WHERE o.member = p.oid), '[]'))
       ORDER BY p.rolname)
@@ -135,12 +144,18 @@ SELECT json_build_object(
 ))`;
 }
 
+/** As the query gives it: members by their oid. */
+interface GrantsRow extends Omit<InspectedGrants, 'members'> {
+  readonly members: readonly (Omit<InspectedMembers, 'members'> & { readonly members: readonly number[] })[];
+  readonly names: Readonly<Record<number, string>>;
+}
+
 /** Reads what {@link grantsInspection} gave, as the column `grants` of the one row. */
 export function readGrants(result: pg.QueryResult): InspectedGrants {
-  const { grants } = result.rows[0] as { grants: InspectedGrants };
-  // In one order, so that the same catalog gives the same plan; here it costs less than there.
+  const { names, ...grants } = (result.rows[0] as { grants: GrantsRow }).grants;
+  const nameOf = (member: number) => names[member] ?? '';
   return {
     ...grants,
-    members: grants.members.map((group) => ({ ...group, members: [...group.members].sort() })),
+    members: grants.members.map((group) => ({ ...group, members: group.members.map(nameOf) })),
   };
 }

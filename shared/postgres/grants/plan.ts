@@ -1,13 +1,13 @@
 import type { Note } from '../../operation/outcome.ts';
-import { formatMarker, type Marker, parseMarker } from '../marker.ts';
-import { actingAdmin, adminRole, roleName } from '../names.ts';
+import { formatMarker } from '../marker.ts';
+import { actingAdmin, adminRole, droverAdmins, roleName } from '../names.ts';
 import { actingAs, identifier, sql } from '../sql.ts';
-import { Aftermath, type Held, type HeldGrants } from './aftermath.ts';
+import { Aftermath, type Held } from './aftermath.ts';
+import { type IndexedGrants, markerIn, markerRole } from './found.ts';
 import {
   type DesiredGrants,
   type InspectedGrants,
   membershipOptionsSince,
-  type Scope,
   type WantedGrant,
 } from './model.ts';
 import { type GrantStep, MembershipStatements } from './statements.ts';
@@ -23,83 +23,11 @@ export interface GrantsPlan {
   readonly early: readonly { readonly role: string; readonly principal: string }[];
 }
 
+type Options = Pick<Held, 'inherit' | 'set'>;
+
 /** How members have a role: acting as the owner is a deliberate step; all else works by itself, and nobody acts as it. */
-function optionsOf(role: string): Pick<Held, 'inherit' | 'set'> {
-  return role === 'owner' ? { inherit: false, set: true } : { inherit: true, set: false };
-}
-
-/** The holder of what Drover may do, and those who act with it. */
-function isDroverAdmin(name: string): boolean {
-  return (
-    name === adminRole || (name.startsWith(adminRole) && /^_[0-9]{2}$/.test(name.slice(adminRole.length)))
-  );
-}
-
-/** The role whose marker has the number of the last change to a scope's grants. */
-export function markerRole({ database, schema }: Scope): string {
-  return roleName(database, schema, schema === undefined ? 'monitor' : 'owner');
-}
-
-/** Whether a role of Drover's is there for a level or custom role: marked as what it is called. */
-export function hasRole({ database, schema }: Scope, level: string, found: InspectedGrants): boolean {
-  const marker = markerIn(found, roleName(database, schema, level));
-  return marker?.schema === schema && marker?.database === database && marker.level === level;
-}
-
-/** The epoch that the last change to a scope's grants left. */
-export function foundEpoch(scope: Scope, found: InspectedGrants): number {
-  return markerIn(found, markerRole(scope))?.grants ?? 0;
-}
-
-/** Comments by role, of what was found last: looked into for every scope of a database. */
-const comments = new WeakMap<InspectedGrants, ReadonlyMap<string, string>>();
-
-function markerIn(found: InspectedGrants, name: string): Marker | undefined {
-  const known = comments.get(found) ?? new Map(found.roles.map((role) => [role.name, role.comment]));
-  comments.set(found, known);
-  return markerOf(known.get(name));
-}
-
-function markerOf(comment: string | undefined): Marker | undefined {
-  return parseMarker(comment ?? null);
-}
-
-/** What the catalog says, found by role: made once for all the scopes of a database. */
-export interface IndexedGrants {
-  readonly found: InspectedGrants;
-  /**
-   * Roles that are marked as what they are called, by schema, undefined for the database's own, and by level or name of
-   * a custom role: the name alone says nothing.
-   */
-  readonly roles: ReadonlyMap<string | undefined, ReadonlyMap<string, string>>;
-  /** By role, then by member. */
-  readonly held: HeldGrants;
-}
-
-export function indexGrants(found: InspectedGrants): IndexedGrants {
-  const held = new Map<string, Map<string, Held[]>>();
-  for (const { role, members, ...how } of found.members) {
-    const byMember = held.get(role) ?? new Map<string, Held[]>();
-    held.set(role, byMember);
-    for (const member of members) {
-      const list = byMember.get(member);
-      if (list) list.push(how);
-      else byMember.set(member, [how]);
-    }
-  }
-  const roles = new Map<string | undefined, Map<string, string>>();
-  for (const role of found.roles) {
-    const marker = markerOf(role.comment);
-    if (marker === undefined || !isMarkedAs(marker, role.name)) continue;
-    const ofScope = roles.get(marker.schema) ?? new Map<string, string>();
-    roles.set(marker.schema, ofScope.set(marker.level, role.name));
-  }
-  return { found, roles, held };
-}
-
-function isMarkedAs({ database, schema, level }: Marker, name: string): boolean {
-  return name === roleName(database, schema, level);
-}
+const ownersOptions: Options = { inherit: false, set: true };
+const othersOptions: Options = { inherit: true, set: false };
 
 /**
  * What has to be done so that the members of a scope's roles are as desired: a pure function. Applied, and planned again,
@@ -117,10 +45,19 @@ export function planGrants(desired: DesiredGrants, index: IndexedGrants): Grants
 }
 
 /** What has run out is not to be there. */
-function atTimeOf({ now }: InspectedGrants, grants: readonly WantedGrant[]): WantedGrant[] {
+function atTimeOf({ now }: InspectedGrants, grants: readonly WantedGrant[]): readonly WantedGrant[] {
   const time = Date.parse(now);
   const isOver = ({ notAfter }: WantedGrant) => notAfter !== undefined && notAfter.getTime() <= time;
+  if (!grants.some(isOver)) return grants;
   return grants.map((grant) => (isOver(grant) ? { ...grant, present: false } : grant));
+}
+
+/** A role that is asked for, and who has it. */
+interface Place {
+  readonly name: string;
+  /** It is there, or about to be. */
+  readonly known: boolean;
+  readonly members: ReadonlyMap<string, readonly Held[]>;
 }
 
 class Planner {
@@ -135,6 +72,7 @@ class Planner {
   readonly #foreign: { name: string; principal: string; one: Held; how: string }[] = [];
   readonly #takenBack: { role: string; principal: string }[] = [];
   readonly #early: { role: string; principal: string }[] = [];
+  readonly #places = new Map<string, Place>();
   #kept = 0;
 
   constructor(desired: DesiredGrants, index: IndexedGrants) {
@@ -148,16 +86,17 @@ class Planner {
   }
 
   grant(role: string, principal: string): void {
-    const name = this.#roleName(role);
-    if (!this.#roles.has(role) && !this.#desired.define?.some(({ name }) => name === role)) {
+    const { name, known, members } = this.#place(role);
+    if (!known) {
       this.#notes.push({
         code: 'LEVEL_NOT_FOUND',
         message: `${principal} should have ${name}, and there is no such role of Drover’s.`,
       });
       return;
     }
-    if (this.#give(name, principal, optionsOf(role))) this.#kept += 1;
-    for (const other of this.#held(name, principal)) {
+    const held = members.get(principal) ?? [];
+    if (this.#give(name, principal, held, role === 'owner' ? ownersOptions : othersOptions)) this.#kept += 1;
+    for (const other of held) {
       if (this.#isOurs(other.grantor)) {
         if (other.admin) this.#takeAdminBack(role, name, principal, other.grantor);
       } else if (other.admin || (role === 'owner' && other.inherit)) {
@@ -186,11 +125,15 @@ class Planner {
   }
 
   takeBackOthers(): void {
-    const known = new Set([...this.#desired.grants, ...this.#desired.undecided].map(keyOf));
+    const known = new Map<string, Set<string>>();
+    for (const { role, principal } of [...this.#desired.grants, ...this.#desired.undecided]) {
+      known.set(role, (known.get(role) ?? new Set()).add(principal));
+    }
     for (const [role, name] of this.#roles) {
       if (name === this.#connect) continue;
-      for (const principal of this.#index.held.get(name)?.keys() ?? []) {
-        if (!known.has(keyOf({ role, principal }))) this.takeBack(role, principal, undefined);
+      const listed = known.get(role);
+      for (const principal of this.#place(role).members.keys()) {
+        if (!listed?.has(principal)) this.takeBack(role, principal, undefined);
       }
     }
   }
@@ -203,27 +146,39 @@ class Planner {
     for (const { name, principal, one, how } of this.#foreign) {
       if (after.of(name, principal).includes(one)) this.#noteForeign(name, principal, one, how);
     }
-    const wanted = new Set(this.#desired.grants.filter(({ present }) => present).map(keyOf));
-    const levels = new Map([...this.#roles].map(([role, name]) => [name, role]));
-    const lost = after.lost.flatMap(({ name, member }) => {
-      const one = { role: levels.get(name) ?? '', principal: member };
-      return levels.has(name) && !wanted.has(keyOf(one)) ? [one] : [];
-    });
-    const revoked = new Map([...this.#takenBack, ...lost].map((one) => [keyOf(one), one]));
     return {
       steps,
       notes: this.#notes,
       // Who still has it by a grant of somebody else's may act as it.
-      revoked: [...revoked.values()].filter(
-        ({ role, principal }) => after.of(this.#roleName(role), principal).length === 0,
+      revoked: [...this.#takenBack, ...this.#lostWith(after)].filter(
+        ({ role, principal }) => after.of(this.#place(role).name, principal).length === 0,
       ),
       kept: this.#kept,
       early: this.#early,
     };
   }
 
-  #roleName(role: string): string {
-    return this.#roles.get(role) ?? roleName(this.#desired.database, this.#desired.schema, role);
+  /** What was taken from somebody together with what another one may pass on. */
+  #lostWith({ lost }: Aftermath): { role: string; principal: string }[] {
+    if (lost.length === 0) return [];
+    const levels = new Map([...this.#roles].map(([role, name]) => [name, role]));
+    const wanted = this.#desired.grants.filter(({ present }) => present);
+    const known = new Set([...wanted, ...this.#takenBack].map(keyOf));
+    return lost.flatMap(({ name, member }) => {
+      const one = { role: levels.get(name) ?? '', principal: member };
+      return levels.has(name) && !known.has(keyOf(one)) ? [one] : [];
+    });
+  }
+
+  #place(role: string): Place {
+    const found = this.#places.get(role);
+    if (found) return found;
+    const { database, schema, define } = this.#desired;
+    const name = this.#roles.get(role) ?? roleName(database, schema, role);
+    const known = this.#roles.has(role) || define?.some((one) => one.name === role) === true;
+    const place = { name, known, members: this.#index.held.get(name) ?? new Map<string, readonly Held[]>() };
+    this.#places.set(role, place);
+    return place;
   }
 
   #held(name: string, principal: string): readonly Held[] {
@@ -235,7 +190,7 @@ class Planner {
    * whoever may change a role may take any membership in it back.
    */
   #isOurs(grantor: string): boolean {
-    return !this.#options || isDroverAdmin(grantor);
+    return !this.#options || droverAdmins.has(grantor);
   }
 
   /**
@@ -244,16 +199,17 @@ class Planner {
    *
    * @returns whether it is so already
    */
-  #give(name: string, member: string, wanted: Pick<Held, 'inherit' | 'set'>): boolean {
-    const mine = this.#held(name, member).filter(({ grantor }) => this.#isOurs(grantor));
-    if (mine.length === 0) {
-      this.#statements.grant(name, member, wanted, undefined);
-      return false;
+  #give(name: string, member: string, held: readonly Held[], wanted: Options): boolean {
+    let [isMine, isRight] = [false, true];
+    for (const { grantor, inherit, set } of held) {
+      if (!this.#isOurs(grantor)) continue;
+      isMine = true;
+      if (!this.#options || (inherit === wanted.inherit && set === wanted.set)) continue;
+      isRight = false;
+      this.#statements.grant(name, member, wanted, grantor);
     }
-    if (!this.#options) return true;
-    const wrong = mine.filter(({ inherit, set }) => inherit !== wanted.inherit || set !== wanted.set);
-    for (const { grantor } of wrong) this.#statements.grant(name, member, wanted, grantor);
-    return wrong.length === 0;
+    if (!isMine) this.#statements.grant(name, member, wanted, undefined);
+    return isMine && isRight;
   }
 
   /** To whom a member passed a role on. They would lose it with the member's ADMIN option. */

@@ -1,8 +1,8 @@
 import { OperationError } from '../../operation/errors.ts';
 import type { PrincipalKind } from '../principals.ts';
+import { hasRole } from './found.ts';
 import { iamGroups } from './inspect.ts';
 import type { InspectedGrants, InspectedPrincipal, Scope } from './model.ts';
-import { hasRole } from './plan.ts';
 
 /** A grant of a message, as far as the catalog can refuse it. */
 export interface ExaminedGrant {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import pg from 'pg';
 import { convergeGrants } from '../../../../shared/postgres/grants/converge.ts';
-import { foundEpoch } from '../../../../shared/postgres/grants/plan.ts';
+import { foundEpoch } from '../../../../shared/postgres/grants/found.ts';
 import { identifier } from '../../../../shared/postgres/sql.ts';
 import { isServerError } from '../../../../shared/postgres/sqlstate.ts';
 import { desired as desiredSchema, instance, type PreparedCluster } from '../../../support/postgres.ts';

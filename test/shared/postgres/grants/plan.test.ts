@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { indexGrants } from '../../../../shared/postgres/grants/found.ts';
 import type { DesiredGrants, InspectedGrants } from '../../../../shared/postgres/grants/model.ts';
-import { indexGrants, planGrants } from '../../../../shared/postgres/grants/plan.ts';
+import { planGrants } from '../../../../shared/postgres/grants/plan.ts';
 import { adminRole, roleName } from '../../../../shared/postgres/names.ts';
 import { atPresent, type Row, wrongs } from './judge.ts';
 import { Memberships } from './memberships.ts';

@@ -1,0 +1,71 @@
+import { type Marker, parseMarker } from '../marker.ts';
+import { roleName } from '../names.ts';
+import type { Held, HeldGrants } from './aftermath.ts';
+import type { InspectedGrants, Scope } from './model.ts';
+
+/** The role whose marker has the number of the last change to a scope's grants. */
+export function markerRole({ database, schema }: Scope): string {
+  return roleName(database, schema, schema === undefined ? 'monitor' : 'owner');
+}
+
+/** Whether a role of Drover's is there for a level or custom role: marked as what it is called. */
+export function hasRole({ database, schema }: Scope, level: string, found: InspectedGrants): boolean {
+  const marker = markerIn(found, roleName(database, schema, level));
+  return marker?.schema === schema && marker?.database === database && marker.level === level;
+}
+
+/** The epoch that the last change to a scope's grants left. */
+export function foundEpoch(scope: Scope, found: InspectedGrants): number {
+  return markerIn(found, markerRole(scope))?.grants ?? 0;
+}
+
+/** Comments by role, of what was found last: looked into for every scope of a database. */
+const comments = new WeakMap<InspectedGrants, ReadonlyMap<string, string>>();
+
+/** The marker of a role, if it has one. */
+export function markerIn(found: InspectedGrants, name: string): Marker | undefined {
+  const known = comments.get(found) ?? new Map(found.roles.map((role) => [role.name, role.comment]));
+  comments.set(found, known);
+  return markerOf(known.get(name));
+}
+
+function markerOf(comment: string | undefined): Marker | undefined {
+  return parseMarker(comment ?? null);
+}
+
+/** What the catalog says, found by role: made once for all the scopes of a database. */
+export interface IndexedGrants {
+  readonly found: InspectedGrants;
+  /**
+   * Roles that are marked as what they are called, by schema, undefined for the database's own, and by level or name of
+   * a custom role: the name alone says nothing.
+   */
+  readonly roles: ReadonlyMap<string | undefined, ReadonlyMap<string, string>>;
+  /** By role, then by member. */
+  readonly held: HeldGrants;
+}
+
+export function indexGrants(found: InspectedGrants): IndexedGrants {
+  const held = new Map<string, Map<string, readonly Held[]>>();
+  for (const { role, members, ...how } of found.members) {
+    const byMember = held.get(role) ?? new Map<string, readonly Held[]>();
+    held.set(role, byMember);
+    const alone = [how];
+    for (const member of members) {
+      const others = byMember.get(member);
+      byMember.set(member, others ? [...others, how] : alone);
+    }
+  }
+  const roles = new Map<string | undefined, Map<string, string>>();
+  for (const role of found.roles) {
+    const marker = markerOf(role.comment);
+    if (marker === undefined || !isMarkedAs(marker, role.name)) continue;
+    const ofScope = roles.get(marker.schema) ?? new Map<string, string>();
+    roles.set(marker.schema, ofScope.set(marker.level, role.name));
+  }
+  return { found, roles, held };
+}
+
+function isMarkedAs({ database, schema, level }: Marker, name: string): boolean {
+  return name === roleName(database, schema, level);
+}
