@@ -118,6 +118,7 @@ function introduce({ environment, cluster, functions }: Stack, tookMs: number): 
   row('Pub/Sub', environment['PUBSUB_EMULATOR_HOST'] ?? '');
   row('Firestore', environment['FIRESTORE_EMULATOR_HOST'] ?? '');
   row('Cloud SQL Admin', environment['SQLADMIN_EMULATOR_HOST'] ?? '');
+  row('Secret Manager', environment['SECRETMANAGER_EMULATOR_HOST'] ?? '');
   for (const { name, url } of functions.values()) row(name, url);
   row('logs', path.relative(process.cwd(), path.join(folder, 'logs')));
 }

@@ -9,6 +9,7 @@ import { findFreePort } from './ports.ts';
 import { type CloudSqlCluster, createCloudSqlCluster, localPassword } from './postgres/cloudsql.ts';
 import { type LocalPubSub, startPubSub } from './pubsub/index.ts';
 import { startScheduler } from './scheduler.ts';
+import { type LocalSecretManager, startSecretManager } from './secretmanager/index.ts';
 import { type SqlAdmin, startSqlAdmin } from './sqladmin/server.ts';
 import { credentialsAt } from './sqladmin/tokens.ts';
 import { wireTopics } from './topics.ts';
@@ -47,6 +48,8 @@ export interface Stack {
   readonly firestore: LocalFirestore | undefined;
   /** The Cloud SQL Admin API of the cluster. Undefined where SQLADMIN_EMULATOR_HOST named another one. */
   readonly sqladmin: SqlAdmin | undefined;
+  /** Undefined where SECRETMANAGER_EMULATOR_HOST named another one. */
+  readonly secretmanager: LocalSecretManager | undefined;
   readonly functions: ReadonlyMap<string, FunctionProcess>;
   /** What the command line and other clients need. */
   readonly environment: Readonly<Record<string, string>>;
@@ -56,7 +59,14 @@ export interface Stack {
 /** There is no Google here to ask who we are; looking for it takes time and warns. */
 const noMetadataServer = 'none';
 
-const fixedPorts = { postgres: 54320, pubsub: 8085, firestore: 8086, sqladmin: 8087, functions: 8100 };
+const fixedPorts = {
+  postgres: 54320,
+  pubsub: 8085,
+  firestore: 8086,
+  sqladmin: 8087,
+  secretmanager: 8088,
+  functions: 8100,
+};
 
 /** Starts the local cloud with all functions, wired as their manifests say. What was started is stopped on failure. */
 export async function startStack(options: StackOptions): Promise<Stack> {
@@ -103,12 +113,26 @@ async function startAll(
       }),
     started,
   );
+  const host = pubsub?.host ?? process.env['PUBSUB_EMULATOR_HOST'] ?? '';
+  const publisher = new PubSub({ projectId: localProject, apiEndpoint: host, emulatorMode: true });
+  started.push(() => publisher.close());
+  const secretmanager = await unless(
+    'SECRETMANAGER_EMULATOR_HOST',
+    () =>
+      startSecretManager({
+        port: port(fixedPorts.secretmanager),
+        project: localProject,
+        publish: (topic, data, attributes) => publisher.topic(topic).publishMessage({ data, attributes }),
+      }),
+    started,
+  );
 
   const environment = {
     GOOGLE_CLOUD_PROJECT: localProject,
-    PUBSUB_EMULATOR_HOST: pubsub?.host ?? process.env['PUBSUB_EMULATOR_HOST'] ?? '',
+    PUBSUB_EMULATOR_HOST: host,
     FIRESTORE_EMULATOR_HOST: firestore?.host ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? '',
     SQLADMIN_EMULATOR_HOST: sqladmin?.host ?? process.env['SQLADMIN_EMULATOR_HOST'] ?? '',
+    SECRETMANAGER_EMULATOR_HOST: secretmanager?.host ?? process.env['SECRETMANAGER_EMULATOR_HOST'] ?? '',
     METADATA_SERVER_DETECTION: noMetadataServer,
     DROVER_INSTANCE: localInstance,
     DROVER_ADMIN_URL: cluster.adminUrl(),
@@ -141,21 +165,16 @@ async function startAll(
   );
   const urls = new Map([...functions].map(([name, { url }]) => [name, url]));
   const { minimumBackoffSeconds } = options;
-  const host = environment.PUBSUB_EMULATOR_HOST;
   await wireTopics({ host, project: localProject, manifests, urls, minimumBackoffSeconds });
   if (options.schedules) {
-    const client = new PubSub({ projectId: localProject, apiEndpoint: host, emulatorMode: true });
     const scheduler = startScheduler(
       manifests,
-      (topic) => client.topic(topic).publishMessage({ data: Buffer.from('{}') }),
+      (topic) => publisher.topic(topic).publishMessage({ data: Buffer.from('{}') }),
       (name, error) => options.onLog?.(name, String(error)),
     );
-    started.push(async () => {
-      scheduler.stop();
-      await client.close();
-    });
+    started.push(async () => scheduler.stop());
   }
-  return { cluster, pubsub, firestore, sqladmin, functions, environment };
+  return { cluster, pubsub, firestore, sqladmin, secretmanager, functions, environment };
 }
 
 async function unless<T extends { close(): Promise<void> }>(
