@@ -1,4 +1,5 @@
-import { applyToSet, desiredOf, type SetChange, type SetScope, setRef } from '../../shared/grants/apply.ts';
+import { applyToSet, type SetChange } from '../../shared/grants/apply.ts';
+import { desiredOf, type SetScope, setRef } from '../../shared/grants/scope.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Note, Outcome } from '../../shared/operation/outcome.ts';
 import { type ConvergedGrants, convergeGrants } from '../../shared/postgres/grants/converge.ts';
@@ -10,7 +11,7 @@ import {
   refuseScope,
 } from '../../shared/postgres/grants/refusals.ts';
 import type { GrantSetWish, Merged } from '../../shared/registry/grants/merge.ts';
-import { grantKey } from '../../shared/registry/grants/model.ts';
+import { grantKey, isKnown } from '../../shared/registry/grants/model.ts';
 import { offboardedRefs, readOffboarded } from '../../shared/registry/grants/offboarded.ts';
 import { wantedOf } from '../../shared/registry/grants/outcome.ts';
 import { mergeWhole, readSet, registerWish } from '../../shared/registry/grants/store.ts';
@@ -62,12 +63,12 @@ async function apply(
   operation: OperationContext,
 ): Promise<Outcome> {
   const refs = await offboardedRefs(operation, scope.instance, principalsOf(wish));
-  let resumed: readonly string[] = [];
+  let resumed = false;
   const change: SetChange = {
     scope,
     async register(transaction, ref, set, atLeast) {
       const closed = refs.length === 0 ? undefined : readOffboarded(await transaction.getAll(...refs));
-      resumed = Object.keys(set.grants).filter((key) => set.grants[key]?.value.operation === operation.id);
+      resumed = isKnown(set, operation.id);
       return registerWish(transaction, ref, set, wish, atLeast, closed);
     },
     wanted: ({ set, superseded }) => wantedOf(set, wish, superseded),
@@ -124,8 +125,8 @@ interface Examination {
   readonly superseded: readonly string[];
   /** Principals that a dry run would create. */
   readonly soon?: readonly string[];
-  /** Grants that an earlier attempt was let make: that they ran out since is no mistake of the message's. */
-  readonly resumed?: readonly string[];
+  /** An earlier attempt was let go on: that a grant ran out since is no mistake of the message's. */
+  readonly resumed?: boolean;
 }
 
 /**
@@ -136,7 +137,7 @@ interface Examination {
 function examine(
   message: GrantRolesMessage,
   found: InspectedGrants,
-  { superseded, soon = [], resumed = [] }: Examination,
+  { superseded, soon = [], resumed = false }: Examination,
 ): void {
   const { target, schema, grants, mode, customRoles } = message;
   const scope = { database: target.database, schema };
@@ -150,12 +151,11 @@ function examine(
     present: mode !== 'revoke',
     ...(grant.expiresAt === undefined ? {} : { expiresAt: new Date(grant.expiresAt) }),
   }));
-  const defined = customRoles.map(({ name }) => name);
-  const refusals = examineGrants(scope, examined, found, defined).filter(({ code, index }) => {
+  const refusals = examineGrants(scope, examined, found, customRoles).filter(({ code, index }) => {
     const grant = examined[index];
     if (grant === undefined) return false;
     const key = grantKey(grant);
-    if (superseded.includes(key) || (code === 'EXPIRY_PAST' && resumed.includes(key))) return false;
+    if (superseded.includes(key) || (code === 'EXPIRY_PAST' && resumed)) return false;
     return code !== 'PRINCIPAL_NOT_FOUND' || !soon.includes(grant.principal);
   });
   const refused = refusedGrants(refusals);
@@ -163,9 +163,10 @@ function examine(
 }
 
 function summaryOf(converged: ConvergedGrants | undefined): Record<string, number> {
-  const { plans = [], changes = [] } = converged ?? {};
-  const count = (action: string) =>
-    changes.filter((change) => change.kind === 'membership' && change.action === action).length;
+  const { plans = [] } = converged ?? {};
+  // Of principals: what a custom role itself is a member of isn't among the plans' changes.
+  const changes = plans.flatMap(({ steps }) => steps.flatMap((step) => step.changes));
+  const count = (action: string) => changes.filter((change) => change.action === action).length;
   return {
     granted: count('grant'),
     revoked: count('revoke'),

@@ -20,18 +20,22 @@ function access({ target, mode, grants, customRoles, createMissing }: GrantRoles
   const gives = grants.length > 0 && (mode === 'add' || mode === 'exact');
   return {
     target,
-    levels: [
+    levels: distinct([
       ...grants.flatMap(({ level, customRole }) => level ?? (customRole ? [`custom:${customRole}`] : [])),
       // Who defines a role gives its members what it inherits.
       ...customRoles.flatMap(({ name, inherits }) => [`custom:${name}`, ...inherits]),
-    ],
-    principals: grants.map(({ principal }) => principal),
+    ]),
+    principals: distinct(grants.map(({ principal }) => principal)),
     actions: [
       ...(mode === 'exact' || mode === 'offboard' ? [mode] : []),
       ...(createMissing ? ['createMissing'] : []),
       ...(customRoles.length > 0 ? ['customRoles'] : []),
-      ...new Set(customRoles.flatMap(({ native }) => native.map((role) => `native:${role}`))),
+      ...distinct(customRoles.flatMap(({ native }) => native.map((role) => `native:${role}`))),
     ],
     ...(gives ? { until: last } : {}),
   };
+}
+
+function distinct(list: readonly string[]): string[] {
+  return [...new Set(list)];
 }

@@ -1,10 +1,11 @@
 import { firestore } from '../../shared/gcp/firestore.ts';
 import { sqlAdminFor } from '../../shared/gcp/sqladmin.ts';
-import { applyToSet, type SetScope } from '../../shared/grants/apply.ts';
+import { applyToSet } from '../../shared/grants/apply.ts';
+import type { SetScope } from '../../shared/grants/scope.ts';
 import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
-import type { Outcome } from '../../shared/operation/outcome.ts';
+import type { Note, Outcome } from '../../shared/operation/outcome.ts';
 import { closePrincipal } from '../../shared/postgres/offboard/close.ts';
 import { emptying, offboardInDatabase } from '../../shared/postgres/offboard/database.ts';
 import { listDatabases } from '../../shared/postgres/offboard/databases.ts';
@@ -85,11 +86,33 @@ async function takeGrantsBack(
       });
       parts.push({ ...nothing, changes, notes });
     } catch (error) {
-      if (!(error instanceof Superseded)) throw error;
-      parts.push({ ...nothing, notes: [{ code: 'SUPERSEDED', message: error.message }], remaining: true });
+      parts.push({ ...nothing, notes: [notTakenBack(error, scope, principal, operation)], remaining: true });
     }
   }
   return together(...parts);
+}
+
+/** What stands against one database must not keep the login, the memberships and the sessions open. */
+function notTakenBack(
+  error: unknown,
+  { database, schema }: SetScope,
+  principal: string,
+  operation: OperationContext,
+): Note {
+  if (error instanceof Superseded) return { code: 'SUPERSEDED', message: error.message };
+  const { code, message } = permanent(error, operation);
+  const place = [database, schema].filter(Boolean).join('.');
+  return outOfReach(
+    `The registry’s grants of ${principal} in ${place} can't be taken back (${code}: ${message}). When they can be, send this message again under another id.`,
+    [],
+  );
+}
+
+/** What another attempt won't mend. */
+function permanent(error: unknown, { signal }: OperationContext): OperationError {
+  const classified = classify(error);
+  if (classified.retryable || signal.aborted || classified.code === 'PRINCIPAL_NOT_ALLOWED') throw error;
+  return classified;
 }
 
 async function setsOf(instance: string, principal: string): Promise<SetScope[]> {
@@ -116,8 +139,7 @@ async function offboardFrom(
   try {
     return await offboardInDatabase(operation.pools, target, principal, operation);
   } catch (error) {
-    const { code, message, retryable } = classify(error);
-    if (retryable || operation.signal.aborted || code === 'PRINCIPAL_NOT_ALLOWED') throw error;
+    const { code, message } = permanent(error, operation);
     const note = outOfReach(
       `${target.database} can't be looked into (${code}: ${message}). To be run there:`,
       emptying(principal),

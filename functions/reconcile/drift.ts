@@ -1,38 +1,29 @@
 import { config } from '../../shared/config.ts';
 import { firestore } from '../../shared/gcp/firestore.ts';
-import { endActingSessions } from '../../shared/grants/sessions.ts';
+import { undo } from '../../shared/grants/undo.ts';
 import { canonicalJson, hash } from '../../shared/operation/canonical.ts';
-import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note } from '../../shared/operation/outcome.ts';
 import { authorize } from '../../shared/operation/policy.ts';
 import { publishEvent } from '../../shared/operation/report.ts';
-import { convergeGrants, GrantsFenced } from '../../shared/postgres/grants/converge.ts';
-import { convergeSchema, Fenced } from '../../shared/postgres/schema/converge.ts';
-import { formatTarget, type Target } from '../../shared/postgres/target.ts';
+import type { Target } from '../../shared/postgres/target.ts';
 import {
   type DatabaseRecord,
   databaseDocumentId,
   databasesCollection,
 } from '../../shared/registry/databases.ts';
 import { type Difference, findDifferences } from './differences.ts';
-import { readWanted, type WantedDatabase } from './wanted.ts';
-
-/** Sets whose members are mended in one transaction. */
-const setsAtOnce = 200;
-
-/** Of the differences in an event: the operation's record has no room for all of a ruined database either. */
-const mostInEvent = 100;
+import { driftEvent } from './event.ts';
+import { type Mended, mend } from './mend.ts';
+import { readWanted } from './wanted.ts';
 
 /**
  * Compares a database with the registry, says what differs where that is news, and mends it where the policy lets
  * `reconcile` `mend` there.
  */
-export async function compareDatabase(
-  record: DatabaseRecord,
-  operation: OperationContext,
-): Promise<{ changes: Change[]; notes: Note[] }> {
+export async function compareDatabase(record: DatabaseRecord, operation: OperationContext): Promise<Mended> {
   const target: Target = { instance: record.instance, database: record.database };
+  if (!operation.dryRun) await undoAbandoned(target, operation);
   const wanted = await readWanted(await firestore(), target);
   const differences = await findDifferences(target, wanted, operation);
   const found = fingerprintOf(differences);
@@ -59,6 +50,12 @@ export async function compareDatabase(
     statements: [...statements, ...notes.flatMap((note) => note.statements ?? [])],
   }));
   return { changes: mended.changes, notes: [...notes, ...mended.notes] };
+}
+
+/** What an operation did that ended without a word is nobody's drift. */
+async function undoAbandoned(target: Target, operation: OperationContext): Promise<void> {
+  const { abandoned } = await readWanted(await firestore(), target);
+  for (const { scope, operations } of abandoned) await undo(operation, scope, operations);
 }
 
 async function findAgain(target: Target, operation: OperationContext): Promise<Difference[]> {
@@ -106,81 +103,5 @@ async function announce(
   mends: boolean,
   occurrence: string,
 ): Promise<void> {
-  const type = 'drover.drift.detected';
-  const event = {
-    specversion: '1.0',
-    id: `${databaseDocumentId(target)}.${occurrence}`,
-    source: `//drover/projects/${config().GOOGLE_CLOUD_PROJECT}/functions/reconcile`,
-    type,
-    subject: formatTarget(target),
-    time: new Date().toISOString(),
-    datacontenttype: 'application/json',
-    data: {
-      target: formatTarget(target),
-      mends,
-      differences: differences
-        .slice(0, mostInEvent)
-        .map(({ schema, ...rest }) => ({ schema: schema ?? null, ...rest })),
-      truncated: differences.length > mostInEvent,
-    },
-  };
-  await publishEvent(event, { function: 'reconcile' });
-}
-
-/**
- * Brings what differs to what the registry says, under the numbers that the registry has: who has begun anything since is
- * newer, and refuses this.
- */
-async function mend(
-  target: Target,
-  { schemas, grants }: WantedDatabase,
-  differences: readonly Difference[],
-  operation: OperationContext,
-): Promise<{ changes: Change[]; notes: Note[] }> {
-  const differ = new Set(differences.map(({ schema }) => schema));
-  const changes: Change[] = [];
-  const notes: Note[] = [];
-  for (const { desired, fence } of schemas.filter((one) => differ.has(one.desired.schema))) {
-    const mended = await unlessRefused(() =>
-      convergeSchema(operation.pools, target, desired, { ...operation, fence }),
-    );
-    changes.push(...(mended?.steps ?? []).flatMap(({ change }) => (change ? [change] : [])));
-  }
-  const left = grants.filter(({ schema }) => differ.has(schema));
-  const alone: typeof left = [];
-  while (left.length > 0) {
-    const some = left.splice(0, setsAtOnce);
-    const mended = await unlessRefused(
-      () => convergeGrants(operation.pools, target, some, operation),
-      (error) => {
-        const fenced = error instanceof GrantsFenced ? error.scope.schema : undefined;
-        if (error instanceof GrantsFenced) left.push(...some.filter(({ schema }) => schema !== fenced));
-        // One of them can't be mended: each by itself, then.
-        else if (some.length > 1) alone.push(...some);
-        else notes.push({ code: 'NOT_MENDED', message: `${target.database}: ${classify(error).message}` });
-      },
-    );
-    if (left.length === 0) left.push(...alone.splice(0, 1));
-    if (mended === undefined) continue;
-    const taken = some.map((scope, index) => ({ scope, plan: mended.plans[index] }));
-    const sessions = await endActingSessions(operation, target, mended.found, taken);
-    changes.push(...mended.changes, ...sessions.changes);
-    notes.push(...sessions.notes);
-  }
-  return { changes, notes };
-}
-
-/** What can't be mended was told as a difference, and whoever has begun something newer mends it himself. */
-async function unlessRefused<T>(
-  mending: () => Promise<T>,
-  onRefused: (error: unknown) => void = () => undefined,
-): Promise<T | undefined> {
-  try {
-    return await mending();
-  } catch (error) {
-    const fenced = error instanceof GrantsFenced || error instanceof Fenced;
-    if (!fenced && classify(error).retryable) throw error;
-    onRefused(error);
-    return undefined;
-  }
+  await publishEvent(driftEvent(target, differences, mends, occurrence), { function: 'reconcile' });
 }

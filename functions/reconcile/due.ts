@@ -4,7 +4,7 @@ import { type DatabaseRecord, databasesCollection } from '../../shared/registry/
 import { type GrantSet, grantsCollection } from '../../shared/registry/grants/model.ts';
 
 /** A clock of ours may be behind a database's, which decides: a grant that isn't due there is left for the next time. */
-const clockMarginMs = 60_000;
+export const clockMarginMs = 60_000;
 
 /** Instances with a grant that is due or a database whose turn it is to be compared. */
 export async function dueInstances(all: boolean): Promise<string[]> {

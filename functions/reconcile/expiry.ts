@@ -1,12 +1,13 @@
-import { applyToSet, NotDueYet, type SetScope } from '../../shared/grants/apply.ts';
+import { applyToSet, NotDueYet } from '../../shared/grants/apply.ts';
+import type { SetScope } from '../../shared/grants/scope.ts';
 import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note } from '../../shared/operation/outcome.ts';
 import { readClock } from '../../shared/postgres/clock.ts';
 import type { Target } from '../../shared/postgres/target.ts';
-import type { RegisteredGrant } from '../../shared/registry/grants/model.ts';
+import { openOperations, type RegisteredGrant } from '../../shared/registry/grants/model.ts';
 import { dueGrants, expire } from '../../shared/registry/grants/outcome.ts';
-import { beginAttempt, type Registered, withoutEnded } from '../../shared/registry/grants/store.ts';
+import { beginAttempt, type Registered, refuseEnded } from '../../shared/registry/grants/store.ts';
 
 /** Thrown inside of a transaction that finds nothing to do. */
 class NothingDue extends Error {
@@ -61,14 +62,11 @@ function takeBackFrom(scope: SetScope, now: Date, operation: OperationContext) {
   return applyToSet<Expiring>(operation, {
     scope,
     async register(transaction, ref, found, atLeast) {
-      const open = Object.values(found.grants).filter(({ undecided }) => undecided);
-      const others = [...new Set(open.map(({ value }) => value.operation))].filter(
-        (id) => id !== operation.id,
-      );
-      const set = await withoutEnded(transaction, ref.firestore, found, others);
-      const due = dueGrants(set, now, operation.id);
+      const others = openOperations(found).filter((id) => id !== operation.id);
+      await refuseEnded(transaction, ref.firestore, others);
+      const due = dueGrants(found, now, operation.id);
       if (due.length === 0) throw new NothingDue();
-      const expiring = expire(set, due, operation.id);
+      const expiring = expire(found, due, operation.id);
       return {
         due,
         set: expiring,

@@ -1,14 +1,22 @@
 import type { Firestore } from '@google-cloud/firestore';
-import { desiredOf } from '../../shared/grants/apply.ts';
+import { desiredOf, type SetScope } from '../../shared/grants/scope.ts';
 import type { DesiredGrants } from '../../shared/postgres/grants/model.ts';
 import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';
 import type { Target } from '../../shared/postgres/target.ts';
 import { withdraw } from '../../shared/registry/grants/merge.ts';
-import { emptySet, type GrantSet, grantsCollection } from '../../shared/registry/grants/model.ts';
+import {
+  emptySet,
+  type GrantSet,
+  grantKey,
+  grantsCollection,
+  openOperations,
+  type RegisteredGrant,
+} from '../../shared/registry/grants/model.ts';
 import { wantedOfAll } from '../../shared/registry/grants/outcome.ts';
 import { hasEnded, readSet } from '../../shared/registry/grants/store.ts';
 import type { IntentDocument } from '../../shared/registry/intents.ts';
 import { operationsCollection } from '../../shared/registry/operations.ts';
+import { clockMarginMs } from './due.ts';
 
 /** A schema as the registry has it, and the number of the last attempt at it. */
 export interface WantedSchema {
@@ -21,6 +29,8 @@ export interface WantedSchema {
 export interface WantedDatabase {
   readonly schemas: readonly WantedSchema[];
   readonly grants: readonly DesiredGrants[];
+  /** Sets in which operations that have ended left wishes open. */
+  readonly abandoned: readonly { readonly scope: SetScope; readonly operations: readonly string[] }[];
 }
 
 type SchemaDocument = IntentDocument & { schema: string; applied?: { desired: DesiredSchema } };
@@ -40,7 +50,10 @@ export async function readWanted(db: Firestore, { instance, database }: Target):
   const found = setDocuments.docs.map((document) =>
     readSet(document, { instance, database, schema: document.get('schema') as string | null }),
   );
-  const ended = await endedOperations(db, [...schemas.flatMap(openIntents), ...found.flatMap(openWishes)]);
+  const ended = await endedOperations(db, [
+    ...schemas.flatMap(openIntents),
+    ...found.flatMap(openOperations),
+  ]);
   const sets = new Map(
     found.map((set) => [set.schema, [...ended].reduce((rest, operation) => withdraw(rest, operation), set)]),
   );
@@ -48,28 +61,27 @@ export async function readWanted(db: Firestore, { instance, database }: Target):
     (schema) =>
       schema.applied !== undefined && openIntents(schema).every((operation) => ended.has(operation)),
   );
+  const abandoned = found.flatMap((set) => {
+    const operations = openOperations(set).filter((id) => ended.has(id));
+    return operations.length > 0 ? [{ scope: { instance, database, schema: set.schema }, operations }] : [];
+  });
   const scopes = [...new Set([null, ...sets.keys(), ...settled.map(({ schema }) => schema)])];
   return {
+    abandoned,
     schemas: settled.flatMap((schema) => {
       const set = sets.get(schema.schema);
-      return set && openWishes(set).length > 0 ? [] : wantedSchema(schema, set);
+      return set && openOperations(set).length > 0 ? [] : wantedSchema(schema, set);
     }),
     grants: scopes.flatMap((schema) => {
       const set = sets.get(schema) ?? emptySet({ instance, database, schema });
-      const owner = settled.find((one) => one.schema === schema)?.applied?.desired.owner;
-      return openWishes(set).length === 0 ? [wantedGrants(set, owner)] : [];
+      const owners = schemas.filter((one) => one.schema === schema).flatMap(ownersOf);
+      return openOperations(set).length === 0 ? [wantedGrants(set, owners)] : [];
     }),
   };
 }
 
 function openIntents({ intents }: SchemaDocument): string[] {
   return intents.map(({ operation }) => operation);
-}
-
-function openWishes({ exact, grants, customRoles }: GrantSet): string[] {
-  return [exact, ...Object.values(grants), ...Object.values(customRoles)].flatMap((register) =>
-    register?.undecided ? [register.value.operation] : [],
-  );
 }
 
 async function endedOperations(db: Firestore, operations: readonly string[]): Promise<Set<string>> {
@@ -79,8 +91,10 @@ async function endedOperations(db: Firestore, operations: readonly string[]): Pr
   return new Set(records.filter(hasEnded).map(({ id }) => id));
 }
 
-/** With its custom roles, which the grants' documents define; without its owner, who is one of the grants; and without
- * taking over what others made since. */
+/**
+ * With its custom roles, which the grants' documents define; without its owner, who is one of the grants; and without
+ * taking over what others made since.
+ */
 function wantedSchema(
   { epoch, appliedEpoch, applied }: SchemaDocument,
   set: GrantSet | undefined,
@@ -96,15 +110,49 @@ function wantedSchema(
   ];
 }
 
-/** @param owner whom create-schema let act as the owner: neither demanded nor taken for a stranger */
-function wantedGrants(set: GrantSet, owner: string | undefined): DesiredGrants {
+/** Whom create-schema lets act as the owner, or is about to. */
+interface SchemaOwner {
+  readonly owner: string;
+  readonly publishedAt: Date;
+}
+
+function ownersOf({ applied, intents }: SchemaDocument): SchemaOwner[] {
+  return [applied, ...intents].flatMap((wish) => {
+    const { owner } = (wish?.desired ?? {}) as Partial<DesiredSchema>;
+    return wish && owner !== undefined ? [{ owner, publishedAt: wish.publishedAt.toDate() }] : [];
+  });
+}
+
+function wantedGrants(set: GrantSet, owners: readonly SchemaOwner[]): DesiredGrants {
   const wanted = wantedOfAll(set);
-  const isNamed = wanted.grants.some(({ role, principal }) => role === 'owner' && principal === owner);
-  const tolerated = owner === undefined || isNamed ? [] : [{ role: 'owner', principal: owner }];
+  const left = [...ending(set, Date.now()), ...owners.flatMap((owner) => tolerated(set, owner))];
+  const keys = new Set(left.map(grantKey));
   const fence = { epoch: set.epoch, outstanding: set.epoch !== set.appliedEpoch };
   return desiredOf(
     set,
-    { ...wanted, undecided: [...wanted.undecided, ...tolerated], surplus: 'revoke' },
+    {
+      ...wanted,
+      grants: wanted.grants.filter((grant) => !keys.has(grantKey(grant))),
+      undecided: [...wanted.undecided, ...left],
+      surplus: 'revoke',
+    },
     fence,
   );
+}
+
+type Membership = Pick<RegisteredGrant, 'role' | 'principal'>;
+
+/** Expiry is about to decide on these, by the database's clock. */
+function ending({ grants }: GrantSet, now: number): Membership[] {
+  return Object.values(grants).filter(({ value: { present, expiresAt } }) => {
+    return present && expiresAt !== undefined && expiresAt.getTime() <= now + clockMarginMs;
+  });
+}
+
+/** Neither demanded nor taken for a stranger, unless `grant-roles` was told something since. */
+function tolerated({ grants, exact }: GrantSet, { owner, publishedAt }: SchemaOwner): Membership[] {
+  const one = { role: 'owner', principal: owner };
+  const known = grants[grantKey(one)];
+  const isNewer = [known, exact].some((register) => register && register.value.publishedAt > publishedAt);
+  return isNewer || known?.value.present ? [] : [one];
 }

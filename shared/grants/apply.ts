@@ -6,17 +6,17 @@ import type { OperationContext } from '../operation/definition.ts';
 import { OperationError } from '../operation/errors.ts';
 import type { Change, Note } from '../operation/outcome.ts';
 import { type ConvergedGrants, convergeGrants, GrantsFenced } from '../postgres/grants/converge.ts';
-import type { DesiredGrants, InspectedGrants } from '../postgres/grants/model.ts';
+import { foundEpoch } from '../postgres/grants/found.ts';
+import type { InspectedGrants } from '../postgres/grants/model.ts';
 import { nothing } from '../postgres/offboard/model.ts';
 import { registerDatabase } from '../registry/databases.ts';
 import { withdraw } from '../registry/grants/merge.ts';
-import { type GrantSet, grantsCollection } from '../registry/grants/model.ts';
+import { type GrantSet, hasOverwritten, isResumed } from '../registry/grants/model.ts';
 import { settle, type Wanted } from '../registry/grants/outcome.ts';
-import { newerIsUndecided, type Registered, readSet } from '../registry/grants/store.ts';
+import { EndedWishes, newerIsUndecided, type Registered, readSet } from '../registry/grants/store.ts';
+import { desiredOf, type SetScope, setRef } from './scope.ts';
 import { endActingSessions } from './sessions.ts';
-
-/** Which set of grants: those of a schema, or null for the database's own roles. */
-export type SetScope = Pick<GrantSet, 'instance' | 'database' | 'schema'>;
+import { undo } from './undo.ts';
 
 /** A change to one set of grants: what is written into the registry, and what then has to be so in the catalog. */
 export interface SetChange<R extends Registered = Registered> {
@@ -52,22 +52,6 @@ export class NotDueYet extends OperationError {
   }
 }
 
-/** The document of a set. */
-export function setRef(operation: Pick<OperationContext, 'registry'>, scope: SetScope) {
-  const { instance, database, schema } = scope;
-  // No schema is called that: a name is never empty.
-  return operation.registry(grantsCollection, instance, database, schema ?? '');
-}
-
-/** A scope with what it has to be like, for the catalog's part. */
-export function desiredOf(
-  { database, schema }: SetScope,
-  wanted: Wanted,
-  fence: DesiredGrants['fence'],
-): DesiredGrants {
-  return { database, schema: schema ?? undefined, ...wanted, fence };
-}
-
 /**
  * Brings about a change to one set: the registry first, then the catalog under the registry's number, then the registry
  * again, which says that it is so. After a crash between any two of these it can be repeated. What turns out to be
@@ -82,37 +66,47 @@ export async function applyToSet<R extends Registered>(
   const { scope } = change;
   const ref = await setRef(operation, scope);
   for (let atLeast = 0; ; ) {
-    let resumed = false;
-    const registered = await operation.transact([ref], (transaction, [snapshot]) => {
-      const set = readSet(snapshot, scope);
-      resumed = openWishes(operation, set).length > 0;
-      return change.register(transaction, ref, set, atLeast);
-    });
+    // Whether an attempt at this may have changed the catalog: an earlier one, one that this replaced, or this one.
+    const progress = { reached: false };
     try {
-      const prepared = await prepareChange(operation, change, ref, { registered, resumed });
-      return await bringAbout(operation, change, ref, registered, prepared);
+      let resumed = false;
+      const registered = await operation.transact([ref], (transaction, [snapshot]) => {
+        const set = readSet(snapshot, scope);
+        resumed = isResumed(set, operation.id);
+        return change.register(transaction, ref, set, atLeast);
+      });
+      progress.reached = resumed || hasOverwritten(registered.set, operation.id);
+      const prepared = await prepareChange(operation, change, ref, registered, resumed);
+      return await bringAbout(operation, change, ref, { registered, prepared, progress });
     } catch (error) {
+      if (error instanceof EndedWishes) {
+        await undo(operation, scope, error.operations);
+        continue;
+      }
       // Ours may still be the newest wish: the registry decides, and numbers it above what the catalog carries.
       if (error instanceof GrantsFenced && error.epoch > atLeast) {
         atLeast = error.epoch;
         continue;
       }
       const impossible = !operation.signal.aborted && !classify(error).retryable;
-      if (impossible) {
-        if (resumed) await restore(operation, scope, registered);
-        await takeBack(operation, ref, scope);
-      }
+      if (impossible && progress.reached) await undo(operation, scope, [operation.id]);
+      else if (impossible) await takeBack(operation, ref, scope);
       throw error;
     }
   }
+}
+
+interface Attempt<R> {
+  readonly registered: R;
+  readonly prepared: readonly Change[];
+  readonly progress: { reached: boolean };
 }
 
 async function bringAbout<R extends Registered>(
   operation: OperationContext,
   change: SetChange<R>,
   ref: DocumentReference,
-  registered: R,
-  prepared: readonly Change[],
+  { registered, prepared, progress }: Attempt<R>,
 ): Promise<AppliedChange<R>> {
   const { scope, examine } = change;
   const desired = desiredOf(scope, change.wanted(registered), registered);
@@ -120,6 +114,7 @@ async function bringAbout<R extends Registered>(
     ...operation,
     ...(examine ? { examine: (found) => examine(found, registered) } : {}),
   }).catch(unlessGone(change));
+  progress.reached ||= converged !== undefined;
   // Now that it is known to exist.
   if (converged) await registerDatabase(await firestore(), scope);
   // The wish is taken out of the registry again, and comes back with the next look at what is due.
@@ -130,7 +125,8 @@ async function bringAbout<R extends Registered>(
       ])
     : nothing;
   const overwrittenBy = await operation.transact([ref], async (transaction, [snapshot]) => {
-    const done = { operation: operation.id, epoch: registered.epoch };
+    const found = converged ? foundEpoch(desired, converged.found) : 0;
+    const done = { operation: operation.id, epoch: registered.epoch, found };
     const retention = { now: new Date(), keepDays: config().DROVER_RECORD_DAYS };
     const settled = settle(readSet(snapshot, scope), done, retention);
     transaction.set(ref, settled.set);
@@ -146,11 +142,6 @@ async function bringAbout<R extends Registered>(
   };
 }
 
-/** What an operation wants of a set and hasn't settled. */
-function openWishes({ id }: Pick<OperationContext, 'id'>, { grants }: GrantSet) {
-  return Object.values(grants).filter(({ undecided, value }) => undecided && value.operation === id);
-}
-
 /** What this operation takes back, and may have taken back in an earlier attempt. */
 function resumedBy(operation: string, { outstanding, set }: Registered) {
   return Object.values(set.grants).filter(
@@ -163,7 +154,8 @@ async function prepareChange<R extends Registered>(
   operation: OperationContext,
   { scope, prepare }: SetChange<R>,
   ref: DocumentReference,
-  { registered, resumed }: { readonly registered: R; readonly resumed: boolean },
+  registered: R,
+  resumed: boolean,
 ): Promise<readonly Change[]> {
   try {
     return (await prepare?.(registered)) ?? [];
@@ -185,30 +177,6 @@ function unlessGone({ onlyTakesBack = false }: Pick<SetChange, 'onlyTakesBack'>)
 function goneNote({ database, schema }: SetScope): Note {
   const name = [database, schema].filter(Boolean).join('.');
   return { code: 'SCHEMA_GONE', message: `${name} is no more, and neither is what was granted there.` };
-}
-
-/**
- * An earlier attempt may have got as far as the catalog. What is impossible now must not stay there, for the registry
- * will know nothing of it.
- */
-async function restore(operation: OperationContext, scope: SetScope, registered: Registered): Promise<void> {
-  const { set } = registered;
-  const grants = openWishes(operation, set).map(({ role, principal, before }) => ({
-    role,
-    principal,
-    present: before?.present ?? false,
-  }));
-  const wanted: Wanted = {
-    grants,
-    customRoles: Object.keys(set.customRoles),
-    surplus: 'ignore',
-    undecided: [],
-  };
-  await convergeGrants(operation.pools, scope, [desiredOf(scope, wanted, registered)], operation).catch(
-    (error: unknown) => {
-      if (classify(error).retryable) throw error;
-    },
-  );
 }
 
 async function takeBack(operation: OperationContext, ref: DocumentReference, scope: SetScope): Promise<void> {

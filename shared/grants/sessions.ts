@@ -1,10 +1,9 @@
 import type { OperationContext } from '../operation/definition.ts';
-import { OperationError } from '../operation/errors.ts';
 import { type InspectedGrants, membershipOptionsSince, type Scope } from '../postgres/grants/model.ts';
 import type { GrantsPlan } from '../postgres/grants/plan.ts';
 import { roleName } from '../postgres/names.ts';
-import { nothing, type Offboarded, together } from '../postgres/offboard/model.ts';
-import { endSessions } from '../postgres/offboard/sessions.ts';
+import { type Offboarded, together } from '../postgres/offboard/model.ts';
+import { endActingSessions as endSessions } from '../postgres/offboard/sessions.ts';
 import type { Target } from '../postgres/target.ts';
 
 interface Membership {
@@ -21,8 +20,9 @@ export interface TakenBack {
 }
 
 /**
- * Ends the sessions of those from whom a role was taken that they could act as: one that does so keeps the role's rights,
- * and nobody can see from outside which one does. What can't be ended is noted, with pid and application.
+ * Ends the sessions of those who could act as a role only by whom it was taken from: one that does so keeps the role's
+ * rights, and nobody can see from outside which one does. Of a group that are its members'. What can't be ended is noted,
+ * with pid and application.
  *
  * @param found the catalog as it was before
  */
@@ -32,30 +32,32 @@ export async function endActingSessions(
   found: InspectedGrants,
   taken: readonly TakenBack[],
 ): Promise<Offboarded> {
-  const principals = new Set(taken.flatMap((one) => actorsIn(one, found)));
+  const { pools, signal, remainingMs } = operation;
+  const lost = new Map<string, string[]>();
+  for (const { principal, name } of taken.flatMap((one) => lostIn(one, found))) {
+    lost.set(principal, [...(lost.get(principal) ?? []), name]);
+  }
   const parts: Offboarded[] = [];
-  for (const principal of principals) {
-    const options = { ...operation, dryRun: false, inDatabase: target.database };
-    parts.push(await endSessions(operation.pools, target, principal, options).catch(unlessUntouchable));
+  for (const [principal, roles] of lost) {
+    const options = { signal, remainingMs, dryRun: false, lost: { roles }, inDatabase: target.database };
+    parts.push(await endSessions(pools, target, principal, options));
   }
   return together(...parts);
 }
 
 /** Who could act as a role that is taken from them: others' sessions lose their rights with the membership. */
-function actorsIn({ scope, plan, resumed = [] }: TakenBack, found: InspectedGrants): string[] {
+function lostIn(
+  { scope, plan, resumed = [] }: TakenBack,
+  found: InspectedGrants,
+): { readonly principal: string; readonly name: string }[] {
   const actable = (role: string) => role === 'owner' || found.serverVersion < membershipOptionsSince;
-  const could = ({ role, principal }: Membership) => {
-    const name = roleName(scope.database, scope.schema, role);
-    return found.members.some((held) => held.role === name && held.set && held.members.includes(principal));
-  };
+  const nameOf = (role: string) => roleName(scope.database, scope.schema, role);
+  const could = ({ role, principal }: Membership) =>
+    found.members.some((held) => held.role === nameOf(role) && held.set && held.members.includes(principal));
   const isResumed = ({ role, principal }: Membership) =>
     actable(role) && resumed.some((one) => one.role === role && one.principal === principal);
   const revoked = plan?.revoked ?? [];
-  return revoked.filter((one) => could(one) || isResumed(one)).map(({ principal }) => principal);
-}
-
-/** A superuser's sessions don't need the role, and are not ours to end. */
-function unlessUntouchable(error: unknown): Offboarded {
-  if (error instanceof OperationError && error.code === 'PRINCIPAL_NOT_ALLOWED') return nothing;
-  throw error;
+  return revoked
+    .filter((one) => could(one) || isResumed(one))
+    .map(({ principal, role }) => ({ principal, name: nameOf(role) }));
 }

@@ -77,7 +77,7 @@ export async function attempt<M>(
       if (thrown instanceof Superseded) {
         intent = undefined;
         return {
-          state: 'succeeded',
+          state: request.dryRun ? 'planned' : 'succeeded',
           outcome: { changes: [], notes: [{ code: 'SUPERSEDED', message: thrown.message }] },
         };
       }

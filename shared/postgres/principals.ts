@@ -21,9 +21,14 @@ const email = /^[a-z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$/
 const serviceAccount =
   /^[a-z0-9-]+@[a-z0-9][a-z0-9.-]*\.iam$|^[0-9]+-compute@developer$|^[a-z0-9-]+@appspot$/;
 
-/** Roles that are no principals, whatever they may do: the system's, Cloud SQL's and Drover's. */
-const systemRole =
-  /^(?:pg_|cloudsql|google_|drover_admin|drover_writers|_drover_)|^(?:postgres|public|none|current_user|current_role|session_user)$/i;
+/**
+ * Names of roles that are no principals, whatever they may do: the system's, Cloud SQL's and Drover's. In an e-mail
+ * address such a beginning means nothing. The same for PostgreSQL's `~*`.
+ */
+export const systemRoles =
+  '^(pg_|cloudsql|google_|drover_|_drover_)[^@]*$|^(postgres|public|none|current_user|current_role|session_user)$';
+
+const systemRole = new RegExp(systemRoles, 'i');
 
 /**
  * What is wrong with the name of a principal.

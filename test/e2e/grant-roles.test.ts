@@ -1,112 +1,31 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { ApiError } from '../../local/sqladmin/api-error.ts';
-import type { InterceptedCall } from '../../local/sqladmin/interceptor.ts';
+import { describe, expect, it } from 'vitest';
 import { localInstance } from '../../local/stack.ts';
 import { actingAdmin } from '../../shared/postgres/names.ts';
 import { mostHistory } from '../../shared/registry/grants/model.ts';
-import {
-  grantFunctions,
-  permissivePolicy,
-  startTestStack,
-  type TestStack,
-  target,
-} from '../support/stack.ts';
-import { snapshot } from './catalog.ts';
-import { isSettled, membersOf, presentIn, registryOf } from './members.ts';
+import { at, login, useGrants, user } from './grants.ts';
+import { isSettled, presentIn } from './members.ts';
 
-const functionName = 'grant-roles';
-
-const policy = {
-  rules: [
-    ...permissivePolicy.rules,
-    { functions: ['create-schema'], targets: [`${localInstance}/strict`], levels: ['writer', 'reader'] },
-    {
-      functions: [functionName],
-      targets: [`${localInstance}/strict`],
-      levels: ['reader', 'custom:auditor'],
-      principals: ['a*', '*@acme.com'],
-      actions: [],
-      longestGrantHours: 24,
-    },
-  ],
-};
-
-let stack: TestStack;
-
-beforeAll(async () => {
-  stack = await startTestStack({ only: grantFunctions, databases: { open: ['app', 'strict'] }, policy });
-  await stack.query(
-    'postgres',
-    `DO $$ DECLARE name text;
+const { send, begin, members, registry, everything, query } = useGrants(
+  {},
+  async ({ query, createSchema }) => {
+    await query(
+      `DO $$ DECLARE name text;
      BEGIN
        FOREACH name IN ARRAY '{alice,bob,carol,dave,erin,a_b,a_bc,axb}'::text[] LOOP
          EXECUTE format('CREATE ROLE %I LOGIN', name);
        END LOOP;
        FOR n IN 1..100 LOOP EXECUTE format('CREATE ROLE %I LOGIN', 'crowd_' || n); END LOOP;
-     END $$;
-     CREATE ROLE boss LOGIN SUPERUSER;
-     CREATE ROLE copier LOGIN REPLICATION;
-     CREATE ROLE seer LOGIN BYPASSRLS;
-     CREATE ROLE team NOLOGIN;
-     CREATE ROLE "ann@acme.com" LOGIN IN ROLE cloudsqliamuser`,
-  );
-  const schemas = ['billing', 'lean', 'a_b', 'a_bc', 'shared', 'crowded', 'ordered'];
-  await stack.query('app', 'CREATE SCHEMA handmade');
-  await Promise.all([
-    ...schemas.map((schema) => createSchema('app', schema, schema === 'lean' ? ['reader'] : undefined)),
-    createSchema('strict', 'billing', ['writer', 'reader']),
-  ]);
-});
-
-afterAll(() => stack.stop());
-
-afterEach(() => {
-  if (stack.sqladmin) stack.sqladmin.intercept = undefined;
-});
-
-async function createSchema(database: string, schema: string, levels: string[] | undefined) {
-  const id = `${database}-${schema}`;
-  await stack.send('create-schema', { target: target(database), schema, levels }, { id });
-  expect(await stack.ended('create-schema', id)).toMatchObject({ state: 'succeeded' });
-}
-
-let sent = 0;
-async function send(
-  message: object,
-  { dryRun = false, attributes = {} }: { dryRun?: boolean; attributes?: Record<string, string> } = {},
-) {
-  sent += 1;
-  const id = `grants-${sent}`;
-  const whole = { target: target('app'), schema: 'billing', ...message };
-  await stack.send(functionName, whole, { id, dryRun, attributes });
-  return stack.ended(functionName, id, dryRun);
-}
-
-const login = (principal: string, level: string, more = {}) => ({ principal, kind: 'login', level, ...more });
-const user = (principal: string, level = 'reader') => ({ principal, kind: 'iam-user', level });
-const members = (schema: string | null = 'billing', database = 'app') => membersOf(stack, database, schema);
-const registry = (schema: string | null = 'billing', database = 'app') => registryOf(stack, database, schema);
-
-/** The catalog, and the registry without the numbers of attempts. */
-async function everything() {
-  const { docs } = await stack.db.collection('grants').get();
-  const sets = docs
-    .map((document) => ({ ...document.data(), id: document.id, epoch: 0, appliedEpoch: 0 }) as object)
-    // A wish that was refused may leave a document that says nothing.
-    .filter((set) => 'grants' in set && Object.keys(set.grants as object).length > 0);
-  return { catalog: await snapshot(stack, 'app'), sets };
-}
-
-/** Begins a test with these members and no others, whatever the one before left. */
-async function begin(grants: object[], schema = 'billing') {
-  const record = await send({ schema, mode: 'exact', allowEmpty: true, grants });
-  expect(record).toMatchObject({ state: 'succeeded' });
-}
+     END $$`,
+    );
+    const schemas = ['billing', 'a_b', 'a_bc', 'shared', 'crowded', 'ordered', 'missed'];
+    await Promise.all(schemas.map((schema) => createSchema('app', schema)));
+  },
+);
 
 describe('grant-roles', () => {
   it('adds, makes exact and revokes, and touches only what differs', async () => {
     await begin([login('alice', 'reader')]);
-    const rows = () => stack.query('app', `SELECT oid FROM pg_auth_members WHERE member = 'alice'::regrole`);
+    const rows = () => query(`SELECT oid FROM pg_auth_members WHERE member = 'alice'::regrole`);
     const before = await rows();
 
     const added = await send({ mode: 'add', grants: [login('alice', 'reader'), login('bob', 'writer')] });
@@ -199,378 +118,10 @@ describe('grant-roles', () => {
   });
 });
 
-describe('IAM principals', () => {
-  const expected = ['reader robot@acme-dev.iam', 'reader team@acme.com', 'writer zoe@acme.com'];
-
-  it('become users of the instance where the message says so', async () => {
-    await begin([]);
-    const grants = [
-      user('Zoe@Acme.com', 'writer'),
-      { principal: 'robot@acme-dev.iam.gserviceaccount.com', kind: 'iam-service-account', level: 'reader' },
-      { principal: 'team@acme.com', kind: 'iam-group', level: 'reader' },
-    ];
-    const refused = await send({ mode: 'add', grants });
-    expect(refused).toMatchObject({
-      state: 'failed',
-      error: {
-        code: 'PRINCIPAL_NOT_FOUND',
-        details: { problems: [0, 1, 2].map((index) => ({ path: `data.grants[${index}].principal` })) },
-      },
-    });
-
-    const record = await send({ mode: 'add', createMissing: true, grants });
-    expect(record).toMatchObject({ state: 'succeeded', summary: { granted: 3, revoked: 0, kept: 0 } });
-    expect(record.changes?.filter(({ kind }) => kind === 'user')).toEqual([
-      { action: 'create', kind: 'user', name: 'zoe@acme.com', detail: 'IAM user' },
-      { action: 'create', kind: 'user', name: 'robot@acme-dev.iam', detail: 'IAM service account' },
-      { action: 'create', kind: 'user', name: 'team@acme.com', detail: 'IAM group' },
-    ]);
-    expect(await members()).toEqual(expected);
-    expect(await listedUsers()).toMatchObject({
-      'zoe@acme.com': 'CLOUD_IAM_USER',
-      'robot@acme-dev.iam': 'CLOUD_IAM_SERVICE_ACCOUNT',
-      'team@acme.com': 'CLOUD_IAM_GROUP',
-    });
-    const again = await send({ mode: 'exact', createMissing: true, grants });
-    expect(again).toMatchObject({ state: 'succeeded', changes: [], summary: { kept: 3 } });
-  });
-
-  it('are created once, though the answer is lost while the creation is under way', async () => {
-    let inserted = 0;
-    intercept(({ method, phase }) => {
-      if (method !== 'users.insert' || phase !== 'after') return;
-      inserted += 1;
-      throw new ApiError(503, 'backendError', 'lost by the test');
-    });
-    const record = await send({ mode: 'add', createMissing: true, grants: [user('late@acme.com')] });
-
-    expect(record).toMatchObject({ state: 'succeeded', summary: { granted: 1 } });
-    expect(inserted).toBe(1);
-    expect(record.epoch).toBeGreaterThan(1);
-    expect(await members()).toContain('reader late@acme.com');
-  });
-
-  const keep = [login('alice', 'reader'), user('ann@acme.com', 'writer')];
-
-  /** A principal of which the function can't know yet: it has to ask. */
-  async function stranger(name: string) {
-    await stack.query('postgres', `CREATE ROLE "${name}" LOGIN IN ROLE cloudsqliamuser`);
-    return user(name);
-  }
-
-  const faults: { what: string; name: string; fault: (answer: Record<string, unknown>) => void }[] = [
-    {
-      what: 'is truncated',
-      name: 'truncated',
-      fault: (answer) => {
-        const items = answer['items'] as object[];
-        Object.assign(answer, { items: items.slice(0, 1), nextPageToken: 'more' });
-      },
-    },
-    {
-      what: 'is empty',
-      name: 'empty',
-      fault: (answer) => {
-        delete answer['items'];
-      },
-    },
-    {
-      what: 'fails',
-      name: 'failing',
-      fault: () => {
-        throw new ApiError(429, 'rateLimitExceeded', 'too often');
-      },
-    },
-  ];
-
-  it.each(faults)('keep what they have while the answer of the Admin API $what', async ({ name, fault }) => {
-    await begin(keep);
-    const grants = [...keep, await stranger(`${name}@acme.com`)];
-    const before = await members();
-    const seen: string[][] = [];
-    intercept(async ({ method, phase, answer = {} }) => {
-      if (method !== 'users.list' || phase !== 'after' || seen.length === 3) return;
-      seen.push(await members());
-      fault(answer);
-    });
-    const record = await send({ mode: 'exact', grants });
-
-    expect(seen).toEqual([before, before, before]);
-    expect(record).toMatchObject({
-      state: 'succeeded',
-      epoch: 4,
-      summary: { granted: 1, revoked: 0, kept: 2 },
-    });
-    expect(await members()).toEqual([...before, `reader ${name}@acme.com`].sort());
-  });
-
-  it('keep what they have while the Admin API does not answer', async () => {
-    await begin(keep);
-    const before = await members();
-    const asked = Promise.withResolvers<void>();
-    const answer = Promise.withResolvers<void>();
-    const slow = await stranger('slow@acme.com');
-    intercept(({ method, phase }) => {
-      if (method !== 'users.list' || phase !== 'before') return undefined;
-      asked.resolve();
-      return answer.promise;
-    });
-    const sending = send({ mode: 'exact', grants: [slow] });
-    await asked.promise;
-
-    expect(await members()).toEqual(before);
-    answer.resolve();
-    expect(await sending).toMatchObject({
-      state: 'succeeded',
-      epoch: 1,
-      summary: { granted: 1, revoked: 2 },
-    });
-  });
-
-  it('are not forgotten where somebody is missing from a list that does not say so', async () => {
-    await begin(keep);
-    const before = await members();
-    const unlisted = await stranger('unlisted@acme.com');
-    intercept(({ method, phase, answer }) => {
-      if (method !== 'users.list' || phase !== 'after' || !answer) return;
-      const items = answer['items'] as { name: string }[];
-      answer['items'] = items.filter((one) => one.name !== unlisted.principal);
-    });
-    const record = await send({ mode: 'exact', grants: [...keep, unlisted] });
-
-    expect(record).toMatchObject({
-      state: 'failed',
-      error: { code: 'PRINCIPAL_NOT_FOUND', details: { problems: [{ path: 'data.grants[2].principal' }] } },
-    });
-    expect(await members()).toEqual(before);
-    expect(presentIn(await registry())).toEqual(before);
-  });
-});
-
-function intercept(by: (call: InterceptedCall) => void | Promise<void>): void {
-  if (!stack.sqladmin) throw new Error('the test needs the local Admin API');
-  stack.sqladmin.intercept = by;
-}
-
-/** What the Admin API says itself, by its REST interface. */
-async function listedUsers(): Promise<Record<string, string | undefined>> {
-  const { url = '' } = stack.sqladmin ?? {};
-  const form = { method: 'POST', body: new URLSearchParams({ subject_token: 'test' }) };
-  const { access_token: token } = (await (await fetch(`${url}/token`, form)).json()) as {
-    access_token: string;
-  };
-  const response = await fetch(`${url}/v1/projects/acme-dev/instances/main/users`, {
-    headers: { authorization: `Bearer ${token}` },
-  });
-  const { items } = (await response.json()) as { items: { name: string; type?: string }[] };
-  return Object.fromEntries(items.map(({ name, type }) => [name, type]));
-}
-
-describe('a message that can not be done', () => {
-  const add = (...grants: object[]) => ({ mode: 'add', grants });
-  const strict = { target: target('strict') };
-  const hours = (count: number) => new Date(Date.now() + count * 3_600_000).toISOString();
-
-  interface BadInput {
-    readonly what: string;
-    readonly message: () => object;
-    readonly code: string;
-    /** Where, or for the policy: what is missing. */
-    readonly place: unknown;
-  }
-  const table: readonly BadInput[] = [
-    {
-      what: 'exactly nobody',
-      message: () => ({ mode: 'exact', grants: [] }),
-      code: 'INVALID_MESSAGE',
-      place: 'data.grants',
-    },
-    {
-      what: '101 grants',
-      message: () => add(...Array.from({ length: 101 }, (_, n) => login(`crowd_${n}`, 'reader'))),
-      code: 'INVALID_MESSAGE',
-      place: 'data.grants',
-    },
-    ...['pg_read_all_data', 'postgres', 'cloudsqlsuperuser', 'drover_admin_07', 'public'].map((name) => ({
-      what: `the system role ${name}`,
-      message: () => add(login('alice', 'reader'), login(name, 'reader')),
-      code: 'INVALID_MESSAGE',
-      place: 'data.grants[1].principal',
-    })),
-    ...['boss', 'copier', 'seer', 'team', 'app__lean__reader', 'drover-create-schema@acme-dev.iam'].map(
-      (name) => ({
-        what: `a role that is no principal: ${name}`,
-        message: () => add(login('alice', 'reader'), login(name, 'reader')),
-        code: 'PRINCIPAL_NOT_ALLOWED',
-        place: 'data.grants[1].principal',
-      }),
-    ),
-    {
-      what: 'a login that does not exist',
-      message: () => add(login('alice', 'reader'), login('nobody_here', 'reader')),
-      code: 'PRINCIPAL_NOT_FOUND',
-      place: 'data.grants[1].principal',
-    },
-    {
-      what: 'an IAM user that does not exist, exactly',
-      message: () => ({ mode: 'exact', grants: [user('nobody@acme.com')] }),
-      code: 'PRINCIPAL_NOT_FOUND',
-      place: 'data.grants[0].principal',
-    },
-    {
-      what: 'an IAM user as a login',
-      message: () => add(login('ann@acme.com', 'reader')),
-      code: 'PRINCIPAL_KIND_MISMATCH',
-      place: 'data.grants[0].principal',
-    },
-    {
-      what: 'an IAM user as a group',
-      message: () => add({ principal: 'ann@acme.com', kind: 'iam-group', level: 'reader' }),
-      code: 'PRINCIPAL_KIND_MISMATCH',
-      place: 'data.grants[0].principal',
-    },
-    {
-      what: 'an end that is over',
-      message: () => add(login('alice', 'reader'), login('bob', 'reader', { expiresAt: hours(-1 / 3600) })),
-      code: 'EXPIRY_PAST',
-      place: 'data.grants[1].expiresAt',
-    },
-    {
-      what: 'a level that the schema does not have',
-      message: () => ({ schema: 'lean', ...add(login('alice', 'reader'), login('bob', 'writer')) }),
-      code: 'LEVEL_NOT_FOUND',
-      place: 'data.grants[1].level',
-    },
-    {
-      what: 'a custom role that nobody defined',
-      message: () => add({ principal: 'alice', kind: 'login', customRole: 'auditor' }),
-      code: 'LEVEL_NOT_FOUND',
-      place: 'data.grants[0].customRole',
-    },
-    {
-      what: 'a schema that Drover does not manage',
-      message: () => ({ schema: 'handmade', ...add(login('alice', 'reader')) }),
-      code: 'SCHEMA_NOT_MANAGED',
-      place: 'data.schema',
-    },
-    {
-      what: 'a schema that does not exist',
-      message: () => ({ schema: 'missing', ...add(login('alice', 'reader')) }),
-      code: 'SCHEMA_NOT_MANAGED',
-      place: 'data.schema',
-    },
-    {
-      what: 'a level that the policy does not allow',
-      message: () => ({ ...strict, ...add(login('alice', 'writer', { expiresAt: hours(1) })) }),
-      code: 'NOT_ALLOWED',
-      place: ['level writer'],
-    },
-    {
-      what: 'a principal that the policy does not name',
-      message: () => ({ ...strict, ...add(login('bob', 'reader', { expiresAt: hours(1) })) }),
-      code: 'NOT_ALLOWED',
-      place: ['principal bob'],
-    },
-    {
-      what: 'exactness where the policy does not allow it',
-      message: () => ({
-        ...strict,
-        mode: 'exact',
-        grants: [login('alice', 'reader', { expiresAt: hours(1) })],
-      }),
-      code: 'NOT_ALLOWED',
-      place: ['exact'],
-    },
-    {
-      what: 'creation where the policy does not allow it',
-      message: () => ({
-        ...strict,
-        createMissing: true,
-        ...add({ ...user('new@acme.com'), expiresAt: hours(1) }),
-      }),
-      code: 'NOT_ALLOWED',
-      place: ['createMissing'],
-    },
-    {
-      what: 'offboarding where the policy does not allow it',
-      message: () => ({
-        ...strict,
-        schema: undefined,
-        mode: 'offboard',
-        grants: [{ principal: 'alice', kind: 'login' }],
-      }),
-      code: 'NOT_ALLOWED',
-      place: ['offboard'],
-    },
-    ...[25, undefined].map((end) => ({
-      what: `a grant for ${end ?? 'more than all'} hours where the policy allows 24`,
-      message: () => ({
-        ...strict,
-        ...add(
-          login('alice', 'reader', { expiresAt: hours(1) }),
-          login('a_b', 'reader', end === undefined ? {} : { expiresAt: hours(end) }),
-        ),
-      }),
-      code: 'NOT_ALLOWED',
-      place: ['grants for more than 24 hours'],
-    })),
-    {
-      what: 'a database that no rule names',
-      message: () => ({ target: target('postgres'), ...add(login('alice', 'reader')) }),
-      code: 'NOT_ALLOWED',
-      place: undefined,
-    },
-  ];
-
-  let before: unknown;
-
-  beforeAll(async () => {
-    await begin([login('dave', 'reader')]);
-    await begin([], 'lean');
-    before = await everything();
-  });
-
-  it.each(table)('changes nothing and says why and where: $what', async ({ message, code, place }) => {
-    const record = await send(message());
-
-    expect(record).toMatchObject({ state: 'failed', error: { code } });
-    const details = record.error?.details ?? {};
-    const problems = details['problems'] as { path: string }[] | undefined;
-    const said = problems ? problems.map(({ path }) => path) : [details['place'] ?? details['missing']];
-    expect(said).toEqual([place]);
-    expect(await everything()).toEqual(before);
-  });
-
-  it('tells all that is wrong at once', async () => {
-    const past = { expiresAt: hours(-1) };
-    const record = await send({
-      schema: 'lean',
-      ...add(login('boss', 'writer', past), login('no_one', 'reader')),
-    });
-    expect(record.error).toMatchObject({
-      code: 'LEVEL_NOT_FOUND',
-      details: {
-        problems: [
-          { code: 'LEVEL_NOT_FOUND', path: 'data.grants[0].level' },
-          { code: 'EXPIRY_PAST', path: 'data.grants[0].expiresAt' },
-          { code: 'PRINCIPAL_NOT_ALLOWED', path: 'data.grants[0].principal' },
-          { code: 'PRINCIPAL_NOT_FOUND', path: 'data.grants[1].principal' },
-        ],
-      },
-    });
-  });
-
-  it('is allowed within the limits of the policy', async () => {
-    const record = await send({ ...strict, ...add(login('alice', 'reader', { expiresAt: hours(23) })) });
-    expect(record).toMatchObject({ state: 'succeeded' });
-    expect(await members('billing', 'strict')).toEqual(['reader alice']);
-  });
-});
-
 describe('grants made by hand', () => {
   it('by another grantor are reported with the statements that take them back', async () => {
     await begin([login('alice', 'reader')], 'shared');
-    await stack.query('app', 'GRANT app__shared__reader TO bob; GRANT app__shared__writer TO carol');
+    await query('GRANT app__shared__reader TO bob; GRANT app__shared__writer TO carol');
     const before = await members('shared');
 
     const added = await send({ schema: 'shared', ...{ mode: 'add', grants: [login('alice', 'reader')] } });
@@ -590,7 +141,7 @@ describe('grants made by hand', () => {
       notes: [{ code: 'FOREIGN_MEMBERSHIP' }],
     });
 
-    for (const { statements = [] } of record.notes ?? []) await stack.query('app', statements.join(';\n'));
+    for (const { statements = [] } of record.notes ?? []) await query(statements.join(';\n'));
     expect(await members('shared')).toEqual(['reader alice']);
     const again = await send({ schema: 'shared', mode: 'exact', grants: [login('alice', 'reader')] });
     expect(again).toMatchObject({ state: 'succeeded', notes: [], changes: [] });
@@ -599,8 +150,7 @@ describe('grants made by hand', () => {
 
   it('by a member who was given the right to go when a message says exactly who', async () => {
     await begin([login('alice', 'reader')], 'shared');
-    await stack.query(
-      'app',
+    await query(
       `SET ROLE ${actingAdmin('app', 'shared')};
        GRANT app__shared__reader TO alice WITH ADMIN OPTION;
        SET ROLE alice;
@@ -620,17 +170,52 @@ describe('grants made by hand', () => {
     expect(exact).toMatchObject({ state: 'succeeded', notes: [] });
     expect(await members('shared')).toEqual(['reader alice', 'reader carol']);
     expect(
-      await stack.query(
-        'app',
+      await query(
         `SELECT member FROM pg_auth_members WHERE admin_option AND member IN ('alice'::regrole, 'carol'::regrole)`,
       ),
     ).toEqual([]);
   });
 });
 
-describe('messages about the same grants', () => {
-  const at = (revision: number) => ({ attributes: { revision: String(revision) } });
+describe('a principal that is no longer what it was', () => {
+  it('can be taken a right from, though it could not be given one any more', async () => {
+    await query('CREATE ROLE rex LOGIN; CREATE ROLE gone LOGIN');
+    const grants = [login('rex', 'owner'), login('rex', 'reader'), login('gone', 'reader')];
+    await begin([...grants, login('alice', 'reader')]);
+    await query('ALTER ROLE rex SUPERUSER; DROP ROLE gone');
+    expect(await send({ mode: 'add', grants })).toMatchObject({ error: { code: 'PRINCIPAL_NOT_ALLOWED' } });
 
+    const record = await send({ mode: 'revoke', grants });
+
+    expect(record).toMatchObject({ state: 'succeeded', notes: [], summary: { granted: 0, revoked: 2 } });
+    expect(await members()).toEqual(['reader alice']);
+    expect(presentIn(await registry())).toEqual(['reader alice']);
+    expect(isSettled(await registry())).toBe(true);
+  });
+
+  it('is noted where it should have a right, and stands in nobody’s way', async () => {
+    const schema = 'missed';
+    await query('CREATE ROLE passing LOGIN');
+    await send({ schema, mode: 'add', grants: [login('passing', 'reader')] }, at(2));
+    await query('DROP ROLE passing');
+
+    // Older than that grant, which therefore stays.
+    const record = await send({ schema, mode: 'exact', grants: [login('bob', 'writer')] }, at(1));
+
+    expect(record).toMatchObject({ state: 'succeeded', summary: { granted: 1 } });
+    expect(record.notes).toMatchObject([
+      { code: 'PRINCIPAL_GONE', message: expect.stringContaining('passing should be reader') },
+    ]);
+    expect(await members(schema)).toEqual(['writer bob']);
+    const other = await send({ schema, mode: 'add', grants: [login('carol', 'reader')] }, at(3));
+    expect(other, 'about somebody else').toMatchObject({ state: 'succeeded', notes: [] });
+    const exact = await send({ schema, mode: 'exact', grants: [login('bob', 'writer')] }, at(4));
+    expect(exact, 'which takes it back').toMatchObject({ state: 'succeeded', notes: [] });
+    expect(presentIn(await registry(schema))).toEqual(['writer bob']);
+  });
+});
+
+describe('messages about the same grants', () => {
   it('are superseded where something newer was decided, grant by grant', async () => {
     const schema = 'ordered';
     await send({ schema, mode: 'add', grants: [login('alice', 'reader'), login('bob', 'reader')] }, at(1));

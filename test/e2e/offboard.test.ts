@@ -6,6 +6,7 @@ import { operationDocumentId } from '../../shared/registry/operations.ts';
 import { reopenOperation } from '../../shared/registry/replay.ts';
 import { grantFunctions, startTestStack, type TestStack, target } from '../support/stack.ts';
 import { snapshot } from './catalog.ts';
+import { at } from './grants.ts';
 import { membersOf, presentIn, registryOf } from './members.ts';
 
 const databases = ['app', 'app_two'];
@@ -25,10 +26,11 @@ beforeAll(async () => {
 afterAll(() => stack.stop());
 
 let sent = 0;
-async function send(message: object, { dryRun = false, id = '' } = {}) {
+async function send(message: object, { dryRun = false, id = '', attributes = {} } = {}) {
   sent += 1;
   const operation = id || `offboard-${sent}`;
-  await stack.send('grant-roles', { target: target('app'), ...message }, { id: operation, dryRun });
+  const options = { id: operation, dryRun, attributes };
+  await stack.send('grant-roles', { target: target('app'), ...message }, options);
   return stack.ended('grant-roles', operation, dryRun);
 }
 
@@ -41,6 +43,10 @@ async function grantEverywhere(grant: object, more = {}) {
     expect(await send(message)).toMatchObject({ state: 'succeeded' });
   }
 }
+
+/** As one of Drover's admins, who may therefore drop it. */
+const createLogin = (name: string) =>
+  stack.query('app', `SET ROLE drover_admin_07; CREATE ROLE ${name} LOGIN PASSWORD '${localPassword}'`);
 
 /** Logs in, makes what is its own, and stays. */
 async function settleIn(login: string, database: string) {
@@ -144,10 +150,7 @@ describe('offboarding an IAM user that owns tables, has open sessions and defaul
 
 describe('offboarding a login that Drover administers', () => {
   it('takes all of it: memberships, sessions, privileges, what it owns and the login', async () => {
-    await stack.query(
-      'postgres',
-      `SET ROLE drover_admin_07; CREATE ROLE mia LOGIN PASSWORD '${localPassword}'`,
-    );
+    await createLogin('mia');
     await grantEverywhere({ principal: 'mia', kind: 'login', level: 'owner' });
     const sessions = [await settleIn('mia', 'app'), await settleIn('mia', 'app_two')];
     const before = await everything();
@@ -206,6 +209,56 @@ describe('offboarding', () => {
     },
   );
 
+  it('of several begins with nobody where one of them is no principal', async () => {
+    await stack.query('postgres', 'CREATE ROLE boss LOGIN SUPERUSER');
+    await createLogin('first');
+    await grantEverywhere({ principal: 'first', kind: 'login', level: 'writer' });
+    const { client } = await settleIn('first', 'app');
+    const before = await everything();
+
+    for (const other of ['boss', 'app__billing__reader', 'drover-create-schema@acme-dev.iam']) {
+      const grants = ['first', other].map((name) => ({ principal: name, kind: 'login' }));
+      const record = await send({ mode: 'offboard', grants });
+      expect(record, other).toMatchObject({ state: 'failed', error: { code: 'PRINCIPAL_NOT_ALLOWED' } });
+      expect(await everything(), other).toEqual(before);
+    }
+
+    const { docs } = await stack.db.collection('offboarded').where('principal', '==', 'first').get();
+    expect(docs).toEqual([]);
+    expect((await client.query('SELECT current_user AS name')).rows).toEqual([{ name: 'first' }]);
+    expect(await offboard('first', 'login')).toMatchObject({ state: 'succeeded', notes: [] });
+  });
+
+  it('is not undone by an older message that comes for the first time', async () => {
+    const [principal, kind] = ['uma@acme.com', 'iam-user'];
+    const add = (database: string) => ({
+      target: target(database),
+      schema: 'billing',
+      mode: 'add',
+      createMissing: true,
+      grants: [{ principal, kind, level: 'reader' }],
+    });
+    expect(await send(add('app'), at(1))).toMatchObject({ summary: { granted: 1 } });
+    expect(await offboard(principal, kind, at(5))).toMatchObject({ state: 'succeeded', notes: [] });
+
+    const time = new Date(Date.now() - 86_400_000).toISOString();
+    const yesterday = { attributes: { 'original-publish-time': time } };
+    // Where the registry has never heard of the principal as well as where it has.
+    for (const database of databases) {
+      for (const late of [at(4), yesterday]) {
+        for (const dryRun of [true, false]) {
+          const record = await send(add(database), { ...late, dryRun });
+          expect(record).toMatchObject({ error: null, changes: [], notes: [{ code: 'SUPERSEDED' }] });
+        }
+      }
+      expect(await membersOf(stack, database, 'billing')).toEqual([]);
+    }
+    expect(await exists(principal)).toBe(false);
+
+    expect(await send(add('app_two'), at(6)), 'as a newer one does').toMatchObject({ state: 'succeeded' });
+    expect(await membersOf(stack, 'app_two', 'billing')).toEqual([`reader ${principal}`]);
+  });
+
   it('is not undone by an older message that comes again', async () => {
     await stack.query('postgres', 'SET ROLE drover_admin_07; CREATE ROLE zoe LOGIN; CREATE ROLE yan LOGIN');
     const message = (names: string[]) => ({
@@ -219,12 +272,10 @@ describe('offboarding', () => {
     // Somebody of the same name, who is not the one that was meant.
     await stack.query('postgres', 'CREATE ROLE zoe LOGIN; CREATE ROLE nadia LOGIN');
 
-    const ids = ['older-and-impossible'];
-    for (const id of ids) {
-      const record = operationDocumentId('grant-roles', { operationId: id, dryRun: false });
-      const { topic, data, attributes } = await reopenOperation(stack.db, record);
-      await stack.messaging.topic(topic).publishMessage({ data, attributes });
-    }
+    const operation = { operationId: 'older-and-impossible', dryRun: false };
+    const record = operationDocumentId('grant-roles', operation);
+    const { topic, data, attributes } = await reopenOperation(stack.db, record);
+    await stack.messaging.topic(topic).publishMessage({ data, attributes });
     // A duplicate of the first, published at its time under an id of its own.
     const first = await stack.record('grant-roles', 'older');
     const publishedAt = first?.publishedAt.toDate().toISOString() ?? '';

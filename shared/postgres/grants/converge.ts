@@ -12,9 +12,9 @@ import type { Target } from '../target.ts';
 import { changeInTransaction } from '../transaction.ts';
 import { foundEpoch, type IndexedGrants, indexGrants } from './found.ts';
 import { grantsInspection, readGrants } from './inspect.ts';
-import type { DesiredGrants, InspectedGrants, Scope } from './model.ts';
+import type { DesiredGrants, InspectedGrants, Scope, WantedGrant } from './model.ts';
 import { type GrantsPlan, planGrants } from './plan.ts';
-import { refuseScope } from './refusals.ts';
+import { refuseScope, refuseUnmarked } from './refusals.ts';
 
 /** Thrown when a newer change to the same grants was made. Nothing was changed. */
 export class GrantsFenced extends OperationError {
@@ -113,7 +113,10 @@ export async function compareGrants(
   const found = readGrants(result);
   const index = indexGrants(found);
   const known = knownIn(found);
-  return desired.map((scope) => (refuseScope(scope, found) ? undefined : planFor(scope, index, known)));
+  const there = desired.filter((scope) => !refuseScope(scope, found));
+  const plans = planAll(there, index, known);
+  const planOf = new Map(there.map((scope, at) => [scope, plans[at]]));
+  return desired.map((scope) => planOf.get(scope));
 }
 
 function decide(
@@ -123,13 +126,16 @@ function decide(
 ): ConvergedGrants {
   const index = indexGrants(found);
   const known = knownIn(found, soon);
-  const plans = desired.map((scope) => {
-    const refusal = refuseScope(scope, found);
+  const scopes = desired.map((scope) => {
+    const taken = scope.grants.filter(({ present }) => !present).map(({ role }) => role);
+    // Taking back from a role that isn't known again would be told as done.
+    const refusal = refuseScope(scope, found) ?? refuseUnmarked(scope, taken, found);
     if (refusal) throw refusal;
     const epoch = foundEpoch(scope, found);
     if (scope.fence && epoch > scope.fence.epoch) throw new GrantsFenced(scope, epoch);
-    return planFor(scope, index, known);
+    return marking(scope, defining);
   });
+  const plans = planAll(scopes, index, known);
   const statements = [
     ...(defining?.steps ?? []).map((step) => step.sql),
     ...desired.flatMap((scope, at) => statementsOf(scope, plans[at], desired.length > 1)),
@@ -148,20 +154,33 @@ function decide(
   };
 }
 
+/** A new definition leaves the mark too, even where nobody's membership changes with it. */
+function marking(scope: DesiredGrants, defining: Pick<Plan, 'steps'> | undefined): DesiredGrants {
+  if (!scope.fence || !defining?.steps.length) return scope;
+  return { ...scope, fence: { ...scope.fence, outstanding: true } };
+}
+
 function knownIn({ principals }: InspectedGrants, soon: readonly string[] = []): ReadonlySet<string> {
   return new Set([...principals.map(({ name }) => name), ...soon]);
 }
 
 /** Who is gone can't be given anything: that is noted, and stands in nobody else's way. */
-function planFor(scope: DesiredGrants, index: IndexedGrants, known: ReadonlySet<string>): GrantsPlan {
-  const gone = scope.grants.filter(({ principal, present }) => present && !known.has(principal));
-  if (gone.length === 0) return planGrants(scope, index);
-  const plan = planGrants({ ...scope, grants: scope.grants.filter((one) => !gone.includes(one)) }, index);
-  const notes = gone.map(({ principal, role }) => ({
-    code: 'PRINCIPAL_GONE',
-    message: `${principal} should be ${role}, and is no role of this instance any more.`,
-  }));
-  return { ...plan, notes: [...plan.notes, ...notes] };
+function planAll(
+  scopes: readonly DesiredGrants[],
+  index: IndexedGrants,
+  known: ReadonlySet<string>,
+): GrantsPlan[] {
+  const isGone = ({ principal, present }: WantedGrant) => present && !known.has(principal);
+  const possible = scopes.map((scope) =>
+    scope.grants.some(isGone) ? { ...scope, grants: scope.grants.filter((one) => !isGone(one)) } : scope,
+  );
+  return planGrants(possible, index).map((plan, at) => {
+    const notes = (scopes[at]?.grants ?? []).filter(isGone).map(({ principal, role }) => ({
+      code: 'PRINCIPAL_GONE',
+      message: `${principal} should be ${role}, and is no role of this instance any more.`,
+    }));
+    return notes.length === 0 ? plan : { ...plan, notes: [...plan.notes, ...notes] };
+  });
 }
 
 /**

@@ -1,7 +1,8 @@
+import type { CustomRole } from '../custom-role.ts';
 import { type Marker, parseMarker } from '../marker.ts';
-import { roleName } from '../names.ts';
+import { droverAdmins, roleName } from '../names.ts';
 import type { Held, HeldGrants } from './aftermath.ts';
-import type { InspectedGrants, Scope } from './model.ts';
+import type { InspectedCycle, InspectedGrants, InspectedPrincipal, Scope } from './model.ts';
 
 /** The role whose marker has the number of the last change to a scope's grants. */
 export function markerRole({ database, schema }: Scope): string {
@@ -43,6 +44,34 @@ export interface IndexedGrants {
   readonly roles: ReadonlyMap<string | undefined, ReadonlyMap<string, string>>;
   /** By role, then by member. */
   readonly held: HeldGrants;
+  readonly principals: ReadonlyMap<string, InspectedPrincipal>;
+}
+
+/**
+ * Granted by one of Drover's admins: roles of the database are granted by whichever has made them, too. Before 16 whoever
+ * may change a role may take any membership in it back.
+ *
+ * @param options whether memberships have options and a grantor: from 16 on
+ */
+export function isGrantedByUs(grantor: string, options: boolean): boolean {
+  return !options || droverAdmins.has(grantor);
+}
+
+/**
+ * What makes it impossible that a principal becomes a member of a role.
+ *
+ * @param defined custom roles that get this definition before
+ */
+export function cyclesOf(
+  { database, schema }: Scope,
+  { role, principal }: { readonly role: string; readonly principal: string },
+  found: InspectedGrants,
+  defined: readonly Pick<CustomRole, 'name' | 'inherits'>[] = [],
+): InspectedCycle[] {
+  if (found.cycles.length === 0) return [];
+  const inherits = defined.find(({ name }) => name === role)?.inherits ?? [];
+  const names = [role, ...inherits].map((level) => roleName(database, schema, level));
+  return found.cycles.filter((one) => one.principal === principal && names.includes(one.role));
 }
 
 export function indexGrants(found: InspectedGrants): IndexedGrants {
@@ -63,7 +92,8 @@ export function indexGrants(found: InspectedGrants): IndexedGrants {
     const ofScope = roles.get(marker.schema) ?? new Map<string, string>();
     roles.set(marker.schema, ofScope.set(marker.level, role.name));
   }
-  return { found, roles, held };
+  const principals = new Map(found.principals.map((one) => [one.name, one]));
+  return { found, roles, held, principals };
 }
 
 function isMarkedAs({ database, schema, level }: Marker, name: string): boolean {

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { adminRole, writersRole } from '../names.ts';
+import { adminRole, roleName, writersRole } from '../names.ts';
 import { type Sql, sql } from '../sql.ts';
 import type { InspectedGrants, InspectedMembers } from './model.ts';
 
@@ -52,9 +52,11 @@ const isNoneOfOursOfMany = sql`a.member NOT IN (
  * one object, so that a hundred thousand memberships are a few thousand, and each member's name is looked up once.
  * Role by role, for sorting all of them together would take longer than reading them.
  *
- * Drover's own roles and admins are not among the members: that they are is the structure, not a grant. Of the owner roles
- * that a principal may act as two are told: whether there is another one than a certain one is all that has to be known,
- * and in a database where everybody may connect not even that.
+ * Drover's own roles and admins are not among the members: that they are is the structure, not a grant. Of owners that were
+ * not asked about it is told whether a principal may act as any, and in a database where everybody may connect not even
+ * that.
+ *
+ * Whether a role is a member of who should be its member is looked up for few roles only: a message is about one schema.
  *
  * Where statistics are old, which they are after many grants, PostgreSQL has no better way than by the catalogs' indexes:
  * they are joined and not the parts above them. OFFSET 0 keeps it from reading all that a principal is in, to see whether
@@ -69,6 +71,8 @@ export function grantsInspection({ database, roles, principals }: GrantsQuestion
   const start = markerStart(database);
   const which = roles === 'all' ? sql`true` : sql`r.rolname IN (${roles.length > 0 ? roles : ['']})`;
   const asked = principals.length > 0 ? principals : [''];
+  const connect = sql`SELECT oid FROM managed WHERE rolname = ${roleName(database, undefined, 'connect')}`;
+  const isFew = roles !== 'all' && roles.length <= fewRoles;
   return sql`(
 WITH RECURSIVE managed AS MATERIALIZED (
   SELECT r.oid, r.rolname, d.description, position('"level":"owner"' IN d.description) > 0 AS owner
@@ -87,30 +91,23 @@ WITH RECURSIVE managed AS MATERIALIZED (
                 SELECT member, grantor, admin_option, inherit_option, set_option
                   FROM pg_catalog.pg_auth_members
                  WHERE roleid = g.oid) a
-          WHERE ${roles === 'all' || roles.length > fewRoles ? isNoneOfOursOfMany : isNoneOfOurs}
+          WHERE ${isFew ? isNoneOfOurs : isNoneOfOursOfMany}
           GROUP BY a.grantor, 2, 3, 4) m
 ), writer AS (
   SELECT oid FROM pg_catalog.pg_roles WHERE rolname ~ ${admins}
    UNION
   SELECT a.member FROM writer w JOIN pg_catalog.pg_auth_members a ON a.roleid = w.oid
 ), owning AS MATERIALIZED (
-  SELECT a.member, array[min(o.rolname::text), max(o.rolname::text)] AS names
-    FROM (SELECT DISTINCT a.member
-            FROM managed g
-            JOIN pg_catalog.pg_auth_members a ON a.roleid = g.oid
-            JOIN pg_catalog.pg_roles m ON m.oid = a.member
-           WHERE g.owner AND NOT ${isOurs(sql`m`)}) m
-    JOIN pg_catalog.pg_auth_members a USING (member)
-    JOIN pg_catalog.pg_shdescription d ON d.objoid = a.roleid AND d.classoid = 'pg_catalog.pg_authid'::regclass
-    JOIN pg_catalog.pg_roles o ON o.oid = a.roleid
-   WHERE starts_with(d.description, ${start}) AND position('"level":"owner"' IN d.description) > 0
-     AND EXISTS (SELECT FROM managed WHERE position('"level":"connect"' IN description) > 0)
-   GROUP BY a.member
+  SELECT DISTINCT a.member
+    FROM managed g
+    JOIN pg_catalog.pg_auth_members a ON a.roleid = g.oid
+    JOIN pg_catalog.pg_roles m ON m.oid = a.member
+   WHERE g.owner AND NOT ${isOurs(sql`m`)} AND ${roles === 'all' ? sql`false` : sql`EXISTS (${connect})`}
 ), principal AS (
   SELECT p.*, ${isOurs(sql`p`)} AS managed
     FROM pg_catalog.pg_roles p
    WHERE p.oid IN (SELECT oid FROM pg_catalog.pg_roles WHERE rolname IN (${asked}) UNION SELECT member FROM owning)
-)
+)${isFew ? sql`, above AS (${cycleSearch})` : sql``}
 SELECT json_build_object(
   'serverVersion', current_setting('server_version_num')::int,
   'now', to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
@@ -137,11 +134,57 @@ SELECT json_build_object(
          WHERE g.rolname IN (${Object.values(iamGroups)})
            AND EXISTS (
              SELECT FROM pg_catalog.pg_auth_members a WHERE a.roleid = g.oid AND a.member = p.oid OFFSET 0)), '[]'),
-      'owns', coalesce((
-        SELECT json_agg(DISTINCT name) FROM owning o CROSS JOIN unnest(o.names) name WHERE o.member = p.oid), '[]'))
+      'ownsElsewhere', ${roles === 'all' ? sql`false` : ownsElsewhere(start, connect)})
       ORDER BY p.rolname)
-      FROM principal p), '[]')
+      FROM principal p), '[]'),
+  'unmarked', ${roles === 'all' ? sql`'[]'::json` : unmarkedAmong(roles)},
+  'cycles', ${isFew ? cyclesAmong(asked) : sql`'[]'::json`}
 ))`;
+}
+
+/**
+ * Whether `p`, who may connect to the closed database, may act as an owner that isn't in `managed`. OFFSET 0: by what `p` is
+ * in, and not by all the owners that there are.
+ */
+function ownsElsewhere(start: string, connect: Sql): Sql {
+  return sql`(EXISTS (
+        SELECT FROM pg_catalog.pg_auth_members WHERE member = p.oid AND roleid = (${connect}))
+       AND EXISTS (
+        SELECT FROM (
+          SELECT a.roleid FROM pg_catalog.pg_auth_members a
+           WHERE a.member = p.oid AND a.roleid NOT IN (SELECT oid FROM managed) OFFSET 0) a
+          JOIN pg_catalog.pg_shdescription d ON d.objoid = a.roleid AND d.classoid = 'pg_catalog.pg_authid'::regclass
+         WHERE starts_with(d.description, ${start}) AND position('"level":"owner"' IN d.description) > 0))`;
+}
+
+/** What one role is a member of. OFFSET 0: looked up one by one, for few are members of anything. */
+function parentsOf(member: Sql): Sql {
+  return sql`CROSS JOIN LATERAL (
+         SELECT roleid, member, grantor FROM pg_catalog.pg_auth_members WHERE member = ${member} OFFSET 0) a`;
+}
+
+/** All that the roles are members of, directly or through others, and by which member and grantor. */
+const cycleSearch = sql`
+  SELECT g.oid AS role, a.roleid AS above, a.member, a.grantor FROM managed g ${parentsOf(sql`g.oid`)}
+   UNION
+  SELECT b.role, a.roleid, a.member, a.grantor FROM above b ${parentsOf(sql`b.above`)}`;
+
+/** Principals among that. */
+/** Roles that are there without our mark. */
+function unmarkedAmong(roles: readonly string[]): Sql {
+  return sql`coalesce((
+    SELECT json_agg(rolname ORDER BY rolname) FROM pg_catalog.pg_roles
+     WHERE rolname IN (${roles.length > 0 ? roles : ['']}) AND oid NOT IN (SELECT oid FROM managed)), '[]')`;
+}
+
+function cyclesAmong(asked: readonly string[]): Sql {
+  return sql`coalesce((
+    SELECT json_agg(json_build_object(
+             'role', pg_get_userbyid(b.role), 'principal', p.rolname, 'member', pg_get_userbyid(b.member),
+             'grantor', pg_get_userbyid(b.grantor)) ORDER BY b.role, p.rolname, b.member, b.grantor)
+      FROM above b
+      JOIN pg_catalog.pg_roles p ON p.oid = b.above
+     WHERE p.rolname IN (${asked})), '[]')`;
 }
 
 /** As the query gives it: members by their oid. */

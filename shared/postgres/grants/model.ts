@@ -60,8 +60,20 @@ export interface InspectedPrincipal {
   readonly managed: boolean;
   /** Cloud SQL's groups of IAM principals that it is in: `cloudsqliamuser` … */
   readonly iam: readonly string[];
-  /** Owner roles of this database that it may act as. */
-  readonly owns: readonly string[];
+  /**
+   * It may act as an owner of a schema of this database that was not asked about. Told of those who may connect to a closed
+   * database, for only there it matters.
+   */
+  readonly ownsElsewhere: boolean;
+}
+
+/** A membership by which a role that was asked about is a member of a principal, directly or through others. */
+export interface InspectedCycle {
+  readonly role: string;
+  readonly principal: string;
+  /** The direct member, which is the role itself or has it as its member. */
+  readonly member: string;
+  readonly grantor: string;
 }
 
 /** What one catalog query found. */
@@ -71,8 +83,12 @@ export interface InspectedGrants {
   readonly now: string;
   readonly roles: readonly InspectedManagedRole[];
   readonly members: readonly InspectedMembers[];
-  /** Those that were asked for, and those who may act as an owner. */
+  /** Those that were asked for, and in a closed database those who may act as an owner. */
   readonly principals: readonly InspectedPrincipal[];
+  /** Of the roles and principals that were asked for. */
+  readonly cycles: readonly InspectedCycle[];
+  /** Of the roles that were asked for, those that are there and not marked as Drover's. */
+  readonly unmarked: readonly string[];
 }
 
 /** From this version on a membership has options and a grantor who alone can take it back. */

@@ -1,15 +1,17 @@
 import type { Note } from '../../operation/outcome.ts';
 import { formatMarker } from '../marker.ts';
-import { actingAdmin, adminRole, droverAdmins, roleName } from '../names.ts';
-import { actingAs, identifier, sql } from '../sql.ts';
+import { actingAdmin, roleName } from '../names.ts';
+import { identifier, sql } from '../sql.ts';
 import { Aftermath, type Held } from './aftermath.ts';
-import { type IndexedGrants, markerIn, markerRole } from './found.ts';
+import { type ConnectSteps, type OwnersOutcome, planConnect } from './connect.ts';
+import { cyclesOf, type IndexedGrants, isGrantedByUs, markerIn, markerRole } from './found.ts';
 import {
   type DesiredGrants,
   type InspectedGrants,
   membershipOptionsSince,
   type WantedGrant,
 } from './model.ts';
+import { cycleNote, foreignNote, levelNote, passedOnNote } from './notes.ts';
 import { type GrantStep, MembershipStatements } from './statements.ts';
 
 export interface GrantsPlan {
@@ -30,10 +32,22 @@ const ownersOptions: Options = { inherit: false, set: true };
 const othersOptions: Options = { inherit: true, set: false };
 
 /**
- * What has to be done so that the members of a scope's roles are as desired: a pure function. Applied, and planned again,
- * nothing is left but notes. Grants come before revocations, and what stays is never revoked in between.
+ * What has to be done so that the members of the roles of some scopes, which change in one transaction, are as desired: a
+ * pure function. Applied, and planned again, nothing is left but notes. Grants come before revocations, and what stays is
+ * never revoked in between.
+ *
+ * @returns a plan for each of them, in their order
  */
-export function planGrants(desired: DesiredGrants, index: IndexedGrants): GrantsPlan {
+export function planGrants(scopes: readonly DesiredGrants[], index: IndexedGrants): GrantsPlan[] {
+  const planners = scopes.map((scope) => plannerOf(scope, index));
+  const connect = planConnect(
+    planners.map((planner) => planner.owners()),
+    index,
+  );
+  return planners.map((planner, at) => planner.plan(connect[at]));
+}
+
+function plannerOf(desired: DesiredGrants, index: IndexedGrants): Planner {
   const current = { ...desired, grants: atTimeOf(index.found, desired.grants) };
   const planner = new Planner(current, index);
   for (const { role, principal, present, notBefore } of current.grants) {
@@ -41,7 +55,7 @@ export function planGrants(desired: DesiredGrants, index: IndexedGrants): Grants
     else planner.takeBack(role, principal, notBefore);
   }
   if (desired.surplus === 'revoke') planner.takeBackOthers();
-  return planner.plan();
+  return planner;
 }
 
 /** What has run out is not to be there. */
@@ -72,7 +86,10 @@ class Planner {
   readonly #foreign: { name: string; principal: string; one: Held; how: string }[] = [];
   readonly #takenBack: { role: string; principal: string }[] = [];
   readonly #early: { role: string; principal: string }[] = [];
+  readonly #owners: string[] = [];
   readonly #places = new Map<string, Place>();
+  readonly #after: Aftermath;
+  #revocations: readonly GrantStep[] | undefined;
   #kept = 0;
 
   constructor(desired: DesiredGrants, index: IndexedGrants) {
@@ -81,6 +98,7 @@ class Planner {
     this.#index = index;
     this.#options = index.found.serverVersion >= membershipOptionsSince;
     this.#statements = new MembershipStatements(actingAdmin(database, schema), this.#options);
+    this.#after = new Aftermath(index.held, this.#options);
     this.#roles = index.roles.get(schema) ?? new Map();
     this.#connect = index.roles.get(undefined)?.get('connect');
   }
@@ -88,10 +106,12 @@ class Planner {
   grant(role: string, principal: string): void {
     const { name, known, members } = this.#place(role);
     if (!known) {
-      this.#notes.push({
-        code: 'LEVEL_NOT_FOUND',
-        message: `${principal} should have ${name}, and there is no such role of Drover’s.`,
-      });
+      this.#notes.push(levelNote(name, principal));
+      return;
+    }
+    const cycles = cyclesOf(this.#desired, { role, principal }, this.#index.found, this.#desired.define);
+    if (cycles.length > 0) {
+      this.#notes.push(cycleNote(name, cycles, this.#options));
       return;
     }
     const held = members.get(principal) ?? [];
@@ -103,7 +123,7 @@ class Planner {
         this.#foreign.push({ name, principal, one: other, how: 'more than it should by' });
       }
     }
-    if (role === 'owner') this.#letConnect(principal);
+    if (role === 'owner') this.#owners.push(principal);
   }
 
   takeBack(role: string, principal: string, notBefore: Date | undefined): void {
@@ -121,7 +141,6 @@ class Planner {
       if (this.#isOurs(one.grantor)) this.#statements.revoke(name, principal, one.grantor, '');
       else this.#foreign.push({ name, principal, one, how: 'it still by' });
     }
-    if (role === 'owner') this.#takeConnectBack(name, principal);
   }
 
   takeBackOthers(): void {
@@ -138,13 +157,27 @@ class Planner {
     }
   }
 
-  plan(): GrantsPlan {
-    const after = new Aftermath(this.#index.held, this.#options);
-    const steps = this.#statements.steps(after);
+  /** Nothing is to be granted or taken back after that. */
+  owners(): OwnersOutcome {
+    const { database, schema } = this.#desired;
+    this.#revocations = this.#statements.revocations(this.#after);
+    const unwanted = this.#takenBack.filter(({ role }) => role === 'owner');
+    return {
+      owner: this.#roles.get('owner'),
+      acting: actingAdmin(database, schema),
+      wanted: this.#owners,
+      unwanted: unwanted.map(({ principal }) => principal),
+      after: this.#after,
+    };
+  }
+
+  plan({ grants, revocations }: ConnectSteps = { grants: [], revocations: [] }): GrantsPlan {
+    const after = this.#after;
+    const steps = [...this.#statements.grants(), ...grants, ...(this.#revocations ?? []), ...revocations];
     const { fence } = this.#desired;
     if (fence && (steps.length > 0 || fence.outstanding)) steps.push(...this.#markerStep(fence.epoch));
     for (const { name, principal, one, how } of this.#foreign) {
-      if (after.of(name, principal).includes(one)) this.#noteForeign(name, principal, one, how);
+      if (after.of(name, principal).includes(one)) this.#notes.push(foreignNote(name, principal, one, how));
     }
     return {
       steps,
@@ -185,12 +218,8 @@ class Planner {
     return this.#index.held.get(name)?.get(principal) ?? [];
   }
 
-  /**
-   * Granted by one of Drover's admins: roles of the database are granted by whichever has made them, too. Before 16
-   * whoever may change a role may take any membership in it back.
-   */
   #isOurs(grantor: string): boolean {
-    return !this.#options || droverAdmins.has(grantor);
+    return isGrantedByUs(grantor, this.#options);
   }
 
   /**
@@ -230,46 +259,7 @@ class Planner {
       this.#statements.revoke(name, principal, grantor, 'ADMIN OPTION FOR ');
       return;
     }
-    const revoke = sql`REVOKE ADMIN OPTION FOR ${identifier(name)} FROM ${identifier(principal)} CASCADE`;
-    this.#notes.push({
-      code: 'GRANT_PASSED_ON',
-      message: `${principal} may pass ${name} on, and did, to ${others.join(', ')}, who would lose it too. Mode exact takes that back.`,
-      statements: actingAs(grantor, [revoke]),
-    });
-  }
-
-  /** In a closed database CONNECT comes by a role of its own, which who only acts as owner doesn't inherit. */
-  #letConnect(principal: string): void {
-    const name = this.#connect;
-    if (name === undefined) return;
-    // Before 16 a member inherits or not whatever the membership says.
-    if (this.#held(name, principal).some(({ inherit }) => inherit || !this.#options)) return;
-    // By the database's own admin: any acting admin may be the one to take it back.
-    this.#statements.grant(
-      name,
-      principal,
-      { inherit: true, set: false },
-      this.#options ? adminRole : undefined,
-    );
-  }
-
-  #takeConnectBack(lost: string, principal: string): void {
-    const name = this.#connect;
-    if (name === undefined) return;
-    const { owns = [] } = this.#index.found.principals.find((one) => one.name === principal) ?? {};
-    if (owns.some((role) => role !== lost)) return;
-    for (const { grantor } of this.#held(name, principal)) {
-      if (this.#isOurs(grantor)) this.#statements.revoke(name, principal, grantor, '');
-    }
-  }
-
-  #noteForeign(name: string, principal: string, { grantor }: Held, how: string): void {
-    const revoke = sql`REVOKE ${identifier(name)} FROM ${identifier(principal)} GRANTED BY ${identifier(grantor)}`;
-    this.#notes.push({
-      code: 'FOREIGN_MEMBERSHIP',
-      message: `${principal} has ${name}, and ${how} a grant of ${grantor}. Who may act as ${grantor} can revoke it.`,
-      statements: actingAs(grantor, [revoke]),
-    });
+    this.#notes.push(passedOnNote(name, principal, others, grantor));
   }
 
   #markerStep(epoch: number): GrantStep[] {

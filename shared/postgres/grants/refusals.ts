@@ -1,8 +1,19 @@
 import { OperationError } from '../../operation/errors.ts';
+import type { CustomRole } from '../custom-role.ts';
+import { formatMarker } from '../marker.ts';
+import { roleName } from '../names.ts';
 import type { PrincipalKind } from '../principals.ts';
-import { hasRole } from './found.ts';
+import { identifier, sql } from '../sql.ts';
+import { cyclesOf, hasRole } from './found.ts';
 import { iamGroups } from './inspect.ts';
-import type { InspectedGrants, InspectedPrincipal, Scope } from './model.ts';
+import {
+  type InspectedCycle,
+  type InspectedGrants,
+  type InspectedPrincipal,
+  membershipOptionsSince,
+  type Scope,
+} from './model.ts';
+import { breakCycle, describeCycle } from './notes.ts';
 
 /** A grant of a message, as far as the catalog can refuse it. */
 export interface ExaminedGrant {
@@ -20,6 +31,8 @@ export interface Refusal {
   readonly index: number;
   readonly field: string;
   readonly message: string;
+  /** What an admin can do about it. */
+  readonly statements?: readonly string[];
 }
 
 /**
@@ -32,7 +45,7 @@ export function examineGrants(
   scope: Scope,
   grants: readonly ExaminedGrant[],
   found: InspectedGrants,
-  defined: readonly string[] = [],
+  defined: readonly Pick<CustomRole, 'name' | 'inherits'>[] = [],
 ): Refusal[] {
   const principals = new Map(found.principals.map((one) => [one.name, one]));
   return grants.flatMap((grant, index): Refusal[] => {
@@ -40,7 +53,7 @@ export function examineGrants(
     const refuse = (code: string, field: string, message: string) =>
       refusals.push({ code, index, field, message });
     const { role, principal, kind, present, expiresAt } = grant;
-    if (!hasRole(scope, role, found) && !defined.includes(role)) {
+    if (!hasRole(scope, role, found) && !defined.some(({ name }) => name === role)) {
       const custom = !['owner', 'writer', 'reader', 'analyst', 'monitor'].includes(role);
       refuse(
         'LEVEL_NOT_FOUND',
@@ -67,8 +80,24 @@ export function examineGrants(
     // Whatever has become of somebody: it must be possible to take a right back.
     const why = present ? principalProblem(known, kind) : undefined;
     if (why) refuse(why.code, 'principal', `${principal} ${why.message}`);
+    else if (present) refusals.push(...refuseCycle(index, cyclesOf(scope, grant, found, defined), found));
     return refusals;
   });
+}
+
+/** PostgreSQL would refuse it, and with it all that the message grants. */
+function refuseCycle(index: number, cycles: readonly InspectedCycle[], found: InspectedGrants): Refusal[] {
+  if (cycles.length === 0) return [];
+  const options = found.serverVersion >= membershipOptionsSince;
+  return [
+    {
+      code: 'MEMBERSHIP_CYCLE',
+      index,
+      field: 'principal',
+      message: describeCycle(cycles),
+      statements: cycles.flatMap((one) => breakCycle(one, options)),
+    },
+  ];
 }
 
 /** Why a role can't be given rights; undefined where it can. */
@@ -111,12 +140,18 @@ export function refusedGrants(refusals: readonly Refusal[]): OperationError | un
     message,
   }));
   const list = problems.map(({ path, message }) => `${path}: ${message}`).join('; ');
-  return new OperationError(first.code, `Not granted: ${list}.`, { details: { problems } });
+  const statements = refusals.flatMap((one) => one.statements ?? []);
+  return new OperationError(first.code, `Not granted: ${list}.`, {
+    details: { problems, ...(statements.length > 0 ? { statements } : {}) },
+  });
 }
 
 /** The error of a scope that Drover doesn't manage. */
 export function refuseScope(scope: Scope, found: InspectedGrants): OperationError | undefined {
-  if (hasRole(scope, scope.schema === undefined ? 'monitor' : 'owner', found)) return undefined;
+  const level = scope.schema === undefined ? 'monitor' : 'owner';
+  if (hasRole(scope, level, found)) return undefined;
+  const lost = refuseUnmarked(scope, [level], found);
+  if (lost) return lost;
   const { database, schema } = scope;
   const what =
     schema === undefined ? `The database ${database} has no schema` : `${database}.${schema} is no schema`;
@@ -124,5 +159,22 @@ export function refuseScope(scope: Scope, found: InspectedGrants): OperationErro
     'SCHEMA_NOT_MANAGED',
     `${what} that Drover manages. Send create-schema first${schema === undefined ? '' : ', with "adopt": true if it exists'}.`,
     { details: { place: schema === undefined ? 'data.target.database' : 'data.schema' } },
+  );
+}
+
+/** The error of roles that somebody has given another comment: nobody knows any more whose they are. */
+export function refuseUnmarked(
+  { database, schema }: Scope,
+  roles: readonly string[],
+  found: InspectedGrants,
+): OperationError | undefined {
+  const role = roles.find((one) => found.unmarked.includes(roleName(database, schema, one)));
+  if (role === undefined) return undefined;
+  const name = roleName(database, schema, role);
+  const marker = formatMarker({ managedBy: 'drover', database, schema, level: role });
+  return new OperationError(
+    'MARKER_LOST',
+    `${name} is there, and its comment doesn't say that it is Drover's. If it is, give it back its comment.`,
+    { details: { statements: [sql`COMMENT ON ROLE ${identifier(name)} IS ${marker}`.text] } },
   );
 }

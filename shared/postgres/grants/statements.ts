@@ -23,8 +23,8 @@ export class MembershipStatements {
   readonly #acting: string;
   /** Memberships have options and a grantor: from 16 on. */
   readonly #options: boolean;
-  readonly #grants = new Map<string, Grant & { members: string[] }>();
-  readonly #revocations = new Map<string, Revocation & { members: string[] }>();
+  readonly #granted = new Map<string, Grant & { members: string[] }>();
+  readonly #revoked = new Map<string, Revocation & { members: string[] }>();
 
   constructor(acting: string, options: boolean) {
     this.#acting = acting;
@@ -41,24 +41,15 @@ export class MembershipStatements {
     const option = (value: boolean) => keyword(value ? 'TRUE' : 'FALSE');
     const by = grantor === undefined ? sql`` : sql` GRANTED BY ${identifier(grantor)}`;
     const how = this.#options ? sql` WITH INHERIT ${option(inherit)}, SET ${option(set)}${by}` : sql``;
-    collect(this.#grants, JSON.stringify([name, how.text]), { role: name, how, grantor }, member);
+    collect(this.#granted, JSON.stringify([name, how.text]), { role: name, how, grantor }, member);
   }
 
   revoke(role: string, member: string, grantor: string, what: Revocation['what']): void {
-    collect(this.#revocations, JSON.stringify([role, grantor, what]), { role, grantor, what }, member);
+    collect(this.#revoked, JSON.stringify([role, grantor, what]), { role, grantor, what }, member);
   }
 
-  /**
-   * Grants first, revocations after them.
-   *
-   * @param after gets to know what is revoked
-   */
-  steps(after: Aftermath): GrantStep[] {
-    return [...this.#grantSteps(), ...this.#revocationSteps(after)];
-  }
-
-  #grantSteps(): GrantStep[] {
-    return [...this.#grants.values()].flatMap(({ role, how, grantor, members }) => {
+  grants(): GrantStep[] {
+    return [...this.#granted.values()].flatMap(({ role, how, grantor, members }) => {
       const steps = chunks(members).map((some) => ({
         sql: sql`GRANT ${identifier(role)} TO ${some.map(identifier)}${how}`,
         changes: some.map((member) => change('grant', role, `to ${member}`)),
@@ -67,9 +58,14 @@ export class MembershipStatements {
     });
   }
 
-  /** CASCADE: what the member passed on goes with it; who is to keep the role has our grant by now. */
-  #revocationSteps(after: Aftermath): GrantStep[] {
-    return [...this.#revocations.values()].flatMap(({ members, ...revocation }) => {
+  /**
+   * To be executed after all grants. CASCADE: what the member passed on goes with it; who is to keep the role has our grant
+   * by then.
+   *
+   * @param after gets to know what is revoked
+   */
+  revocations(after: Aftermath): GrantStep[] {
+    return [...this.#revoked.values()].flatMap(({ members, ...revocation }) => {
       const { role, grantor, what } = revocation;
       const by = this.#options ? sql` GRANTED BY ${identifier(grantor)}` : sql``;
       const steps = chunks(members).map((some) => ({

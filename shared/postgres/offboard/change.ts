@@ -30,6 +30,8 @@ export interface Step<Found> {
   readonly tables: Sql;
   /** Fields of the inspected object beside the principal's own. */
   readonly fields: Sql;
+  /** Nothing is taken from the principal itself: it may be whoever it likes. */
+  readonly ofAnybody?: boolean;
   /** Fills the script; what it returns is out of reach. */
   readonly plan: (basis: PlanBasis<Found>) => readonly Note[];
 }
@@ -50,9 +52,9 @@ export async function offboardStep<Found>(
   target: Target,
   principal: string,
   { signal, remainingMs, dryRun }: OffboardOptions,
-  { tables, fields, plan }: Step<Found>,
+  { tables, fields, ofAnybody = false, plan }: Step<Found>,
 ): Promise<Offboarded> {
-  refuseName(principal);
+  if (!ofAnybody) refuseName(principal);
   const acting = actingAdmin(target.database, undefined);
   const inspection = sql`
 WITH ${principalTables(principal)}${tables}
@@ -66,7 +68,7 @@ SELECT jsonb_build_object(${principalFields}${fields}) AS inspected`;
           const found = (result.rows[0] as { inspected: Inspected<Found> }).inspected;
           const { principal: role, serverVersion } = found;
           if (role === null) return { offboarded: nothing, statements: [] };
-          refusePrincipal(principal, role);
+          if (!ofAnybody) refusePrincipal(principal, role);
           const script = new Script(acting, serverVersion);
           const notes = plan({ principal, serverVersion, role, found, script });
           const statements = script.statements();

@@ -1,11 +1,12 @@
 import type { Change, Note } from '../../operation/outcome.ts';
+import { adminRole } from '../names.ts';
 import type { Pools } from '../pools.ts';
 import { identifier, type Sql, sql } from '../sql.ts';
 import type { Target } from '../target.ts';
 import { offboardStep, type PlanBasis } from './change.ts';
 import { listed, type Offboarded, type OffboardOptions, outOfReach, together } from './model.ts';
 import { adminOf, settable } from './principal.ts';
-import { endSessions } from './sessions.ts';
+import { endSessions, type LostRoles } from './sessions.ts';
 
 /** A grant of one role to another. */
 export interface InspectedMembership {
@@ -24,10 +25,18 @@ export interface InspectedMemberships {
   readonly memberships: readonly InspectedMembership[];
 }
 
+interface InspectedClosing extends InspectedMemberships {
+  /** Who can act as the principal: its members' sessions may do so, or as what it can act as. */
+  readonly actors: readonly string[];
+  /** What the principal can act as: itself and others. */
+  readonly actable: readonly string[];
+}
+
 /**
  * Shuts a principal out of an instance: it can't log in any more, has no memberships, nobody is a member of it, and its
- * sessions are ended. All of that belongs to the instance, so any database will do. To be done first: what is taken in a
- * database afterwards can't be used or come back in the meantime.
+ * sessions are ended, and those of its members that could act only by it as what they could. All of that belongs to the
+ * instance, so any database will do. To be done first: what is taken in a database afterwards can't be used or come back
+ * in the meantime.
  *
  * @throws OperationError `PRINCIPAL_NOT_ALLOWED` for a superuser, a role of the system, Drover's own
  */
@@ -37,12 +46,18 @@ export async function closePrincipal(
   principal: string,
   options: OffboardOptions,
 ): Promise<Offboarded> {
-  const closed = await offboardStep(pools, target, principal, options, {
-    tables: membershipTables,
-    fields: sql`, 'memberships', coalesce((SELECT jsonb_agg(to_jsonb(membership)) FROM membership), '[]')`,
-    plan: planClosing,
+  let lost: LostRoles = { roles: [] };
+  const closed = await offboardStep<InspectedClosing>(pools, target, principal, options, {
+    tables: sql`${membershipTables}${actorTables}`,
+    fields: sql`, 'memberships', coalesce((SELECT jsonb_agg(to_jsonb(membership)) FROM membership), '[]'),
+  'actors', coalesce((SELECT jsonb_agg(rolname) FROM actor), '[]'),
+  'actable', coalesce((SELECT jsonb_agg(rolname) FROM actable), '[]')`,
+    plan(basis) {
+      lost = { roles: basis.found.actable, members: basis.found.actors };
+      return planClosing(basis);
+    },
   });
-  return together(closed, await endSessions(pools, target, principal, options));
+  return together(closed, await endSessions(pools, target, principal, { ...options, lost }));
 }
 
 /**
@@ -57,9 +72,28 @@ const membershipTables = sql`, membership AS (
     JOIN pg_catalog.pg_roles m ON m.oid = a.member
     LEFT JOIN pg_catalog.pg_roles b ON b.oid = a.grantor
    WHERE (SELECT oid FROM principal) IN (a.roleid, a.member, a.grantor)
-     AND g.rolname !~ '^cloudsqliam'
-     AND m.rolname !~ '^drover_admin'
+     AND g.rolname !~ '^cloudsqliam[a-z]*$'
+     AND m.rolname !~ ${`^${adminRole}(_[0-9]{2})?$`}
    ORDER BY g.rolname, m.rolname, b.rolname
+)`;
+
+/** As it is before anything is taken. Of all roles only the principal's members are asked, for that takes a while. */
+const actorTables = sql`, actor AS (
+  SELECT m.rolname
+    FROM (WITH RECURSIVE below AS (
+            SELECT oid FROM principal
+             UNION
+            SELECT a.member FROM below JOIN pg_catalog.pg_auth_members a ON a.roleid = below.oid)
+          SELECT oid FROM below) b
+    JOIN pg_catalog.pg_roles m USING (oid)
+   CROSS JOIN settings
+   WHERE m.oid <> (SELECT oid FROM principal)
+     AND pg_has_role(m.oid, (SELECT oid FROM principal), set_right)
+), actable AS (
+  SELECT r.rolname
+    FROM pg_catalog.pg_roles r
+   CROSS JOIN settings
+   WHERE pg_has_role((SELECT oid FROM principal), r.oid, set_right)
 )`;
 
 /** What has to be done so that a principal can't log in and is no member of anything: pure but for the script. */

@@ -53,11 +53,16 @@ export const principalFields = sql`
     SELECT jsonb_build_object(
              'oid', oid::text, 'login', rolcanlogin, 'superuser', rolsuper, 'replication', rolreplication,
              'comment', shobj_description(oid, 'pg_authid'), 'admin', admin,
-             'writer', EXISTS (
+             'writer', ${isWriter(sql`principal.oid`)})
+      FROM principal)`;
+
+/** Whether a role, of which `role` gives the OID, is a member of Drover's admins. */
+export function isWriter(role: Sql): Sql {
+  return sql`EXISTS (
                SELECT FROM pg_catalog.pg_roles w
                 WHERE (w.rolname = ${writersRole} OR w.rolname ~ ${actingAdmins})
-                  AND pg_has_role(principal.oid, w.oid, 'MEMBER')))
-      FROM principal)`;
+                  AND pg_has_role(${role}, w.oid, 'MEMBER'))`;
+}
 
 /** Whether the session may set a role, of which `role` gives the OID. */
 export function settable(role: Sql): Sql {
@@ -82,14 +87,10 @@ export function adminOf(role: Sql): Sql {
   END`;
 }
 
-const reserved = /^(?:pg_|cloudsql|drover_|_drover_)/;
-
-/** @throws OperationError `PRINCIPAL_NOT_ALLOWED` for a name that no principal has */
+/** @throws OperationError `PRINCIPAL_NOT_ALLOWED` for a name that can't be granted anything either */
 export function refuseName(principal: string): void {
   const problem = nameProblem('login', principal);
-  if (problem !== undefined || reserved.test(principal)) {
-    throw notAllowed(principal, problem ?? 'is a role of the system, and no principal');
-  }
+  if (problem !== undefined) throw notAllowed(principal, problem);
 }
 
 /** @throws OperationError `PRINCIPAL_NOT_ALLOWED` where it must stay */

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import { actingAdmin, adminRole, roleName, writersRole } from '../names.ts';
+import { systemRoles } from '../principals.ts';
 import { type Sql, sql } from '../sql.ts';
 import { managedRoles } from './managed-roles.ts';
 import type { DesiredSchema, InspectedSchema, SchemaRoles } from './model.ts';
@@ -219,7 +220,7 @@ SELECT jsonb_build_object(
       'login', rolcanlogin,
       'superuser', rolsuper,
       'inherit', rolinherit,
-      'system', rolname ~ '^(pg_|cloudsql|drover_admin|drover_writers)' OR rolcreaterole
+      'system', rolname ~* ${systemRoles} OR rolcreaterole
                 OR pg_has_role(oid, ${writersRole}, 'MEMBER'))
       FROM pg_catalog.pg_roles
      WHERE rolname = ${owner ?? null}

@@ -2,12 +2,15 @@ import { OperationError } from '../../operation/errors.ts';
 import { type CustomRole, checksumOf } from '../../postgres/custom-role.ts';
 import type { PrincipalKind } from '../../postgres/principals.ts';
 import { isOlder } from '../intents.ts';
+import { cutText, forgetOldest, refuseTooMany } from './bounds.ts';
 import {
   type Author,
   type GrantSet,
   type GrantState,
   grantKey,
-  mostGrantsPerSet,
+  mostActorBytes,
+  mostReasonBytes,
+  openOperations,
   type Register,
   type RegisteredGrant,
 } from './model.ts';
@@ -76,7 +79,7 @@ function ownEntry<T>(map: Readonly<Record<string, T>>, key: string): T | undefin
  * Writes a wish into a set: the newest wish counts for each grant, whatever the order in which they arrive; of custom
  * roles the highest version.
  *
- * @throws OperationError `ROLE_VERSION_CONFLICT`, `TOO_MANY_GRANTS`
+ * @throws OperationError `ROLE_VERSION_CONFLICT`, and what {@link refuseTooMany} throws
  */
 export function merge(set: GrantSet, wish: GrantSetWish, closed: Closed = new Map()): Merged {
   const { mode, author } = wish;
@@ -108,12 +111,12 @@ export function merge(set: GrantSet, wish: GrantSetWish, closed: Closed = new Ma
     grants[key] = { ...identityOf(known), ...assign<GrantState>(known, { present: false }) };
   }
   const customRoles = { ...set.customRoles };
-  for (const definition of wish.customRoles) {
+  for (const [index, definition] of wish.customRoles.entries()) {
     const known = ownEntry(customRoles, definition.name);
     const checksum = checksumOf(definition);
     const { version } = known?.value.definition ?? { version: 0 };
     if (known && version === definition.version && known.value.checksum !== checksum) {
-      throw versionConflict(definition);
+      throw versionConflict(definition, index);
     }
     if (known && version > definition.version) giveWay(definition.name, known);
     else if (version < definition.version) {
@@ -128,7 +131,7 @@ export function merge(set: GrantSet, wish: GrantSetWish, closed: Closed = new Ma
     customRoles,
     overwritten: noteOverwritten(set, author.operation, overwritten),
   });
-  if (countPresent(merged) > Math.max(mostGrantsPerSet, countPresent(set))) throw tooMany(set);
+  refuseTooMany(set, merged);
   const nothingLeft = newerExact && superseded.length === wish.grants.length + wish.customRoles.length;
   return {
     set: merged,
@@ -145,6 +148,9 @@ function asRegister(value: Author | undefined): Register<object> | undefined {
 /** So many are remembered: who never came back to ask is forgotten in the end. */
 const mostOverwritten = 100;
 
+/** For each of them; the newest decide. */
+const mostOverwriters = 8;
+
 /** Who wants something again writes it down again: what was replaced before is no matter any more. */
 function noteOverwritten(
   { overwritten = {} }: GrantSet,
@@ -154,7 +160,7 @@ function noteOverwritten(
   const noted = new Map(Object.entries(overwritten));
   noted.delete(by);
   for (const operation of operations) {
-    noted.set(operation, [...new Set([...(noted.get(operation) ?? []), by])]);
+    noted.set(operation, [...new Set([...(noted.get(operation) ?? []), by])].slice(-mostOverwriters));
   }
   return Object.fromEntries([...noted].slice(-mostOverwritten));
 }
@@ -165,13 +171,14 @@ function isOpen({ value, undecided }: RegisteredGrant): boolean {
 }
 
 function stateOf(grant: GrantSetWish['grants'][number], { mode, actor }: GrantSetWish): GrantState {
-  if (mode === 'revoke') return { present: false, ...(actor === undefined ? {} : { actor }) };
+  const who = actor === undefined ? {} : { actor: cutText(actor, mostActorBytes) };
+  if (mode === 'revoke') return { present: false, ...who };
   const { expiresAt, reason } = grant;
   return {
     present: true,
     ...(expiresAt === undefined ? {} : { expiresAt }),
-    ...(reason === undefined ? {} : { reason }),
-    ...(actor === undefined ? {} : { actor }),
+    ...(reason === undefined ? {} : { reason: cutText(reason, mostReasonBytes) }),
+    ...who,
   };
 }
 
@@ -217,35 +224,26 @@ export function mapValues<T>(
   );
 }
 
-/** The fields that queries need, as they follow from the others. */
+/** A set without what there is no room for, and with the fields that queries need, as they follow from the others. */
 export function summarise(set: GrantSet): GrantSet {
-  const states = Object.values(set.grants).flatMap(({ principal, value, before }) =>
+  const grants = forgetOldest(set.grants);
+  const states = Object.values(grants).flatMap(({ principal, value, before }) =>
     [value, before].flatMap((state) => (state?.present ? [{ principal, ...state }] : [])),
   );
   const expiries = states.flatMap(({ expiresAt }) => (expiresAt ? [expiresAt.getTime()] : []));
-  const open = Object.values(set.grants).filter(({ undecided }) => undecided);
+  const open = Object.values(grants).filter(({ undecided }) => undecided);
   return {
     ...set,
+    grants,
+    ...(set.reached === undefined ? {} : { reached: set.reached && openOperations(set).length > 0 }),
     principals: [...new Set([...states, ...open].map(({ principal }) => principal))].sort(),
     nextExpiry: expiries.length === 0 ? null : new Date(Math.min(...expiries)),
   };
 }
 
-function countPresent({ grants }: GrantSet): number {
-  return Object.values(grants).filter(({ value }) => value.present).length;
-}
-
-function versionConflict({ name, version }: CustomRole): OperationError {
-  return new OperationError(
-    'ROLE_VERSION_CONFLICT',
-    `The custom role ${name} has another definition with the version ${version}. A changed definition needs a higher version.`,
-    { details: { customRole: name, version } },
-  );
-}
-
-function tooMany({ database, schema }: GrantSet): OperationError {
-  return new OperationError(
-    'TOO_MANY_GRANTS',
-    `More than ${mostGrantsPerSet} grants on the roles of ${schema === null ? database : `${database}.${schema}`}. Grant them to a group.`,
-  );
+function versionConflict({ name, version }: CustomRole, index: number): OperationError {
+  const code = 'ROLE_VERSION_CONFLICT';
+  const message = `The custom role ${name} has another definition with the version ${version}. A changed definition needs a higher version.`;
+  const problems = [{ path: `data.customRoles[${index}].version`, code, message }];
+  return new OperationError(code, message, { details: { customRole: name, version, problems } });
 }

@@ -64,6 +64,8 @@ export interface GrantSet {
   /** The number of the last attempt to change something, and of the last one that ended. */
   readonly epoch: number;
   readonly appliedEpoch: number;
+  /** Somebody whose wish is open has got as far as the catalog. */
+  readonly reached?: boolean;
   /** The last message that named all grants there are to be. */
   readonly exact: Register<object> | null;
   /** By {@link grantKey}. Those that were taken back stay for a while, so that older messages find them. */
@@ -85,13 +87,30 @@ export interface GrantSet {
 
 export const grantsCollection = 'grants';
 
-/** More principals are better put into a group; and a document has its limits. */
+/*
+ * A document holds 1 MiB. The most that these bounds let come together is built, written and measured by
+ * test/shared/registry/grants/size.test.ts.
+ */
+
+/** More principals are better put into a group. */
 export const mostGrantsPerSet = 500;
 
+/** Grants that are there, or that somebody is about to decide on: a full set can be exchanged for one message's grants. */
+export const mostLive = 600;
+
 /** Of those that were taken back; the oldest are forgotten first. */
-export const mostTombstones = 1000;
+export const mostTombstones = 400;
 
 export const mostHistory = 100;
+
+/** Each is a role of PostgreSQL, which are all walked when a role is made. */
+export const mostCustomRoles = 100;
+
+/** As long as a message's reason may be, where it is ASCII. */
+export const mostReasonBytes = 200;
+
+/** An e-mail address. */
+export const mostActorBytes = 64;
 
 export function grantKey({ role, principal }: Pick<RegisteredGrant, 'role' | 'principal'>): string {
   return `${role}:${principal}`;
@@ -109,4 +128,26 @@ export function emptySet(scope: Pick<GrantSet, 'instance' | 'database' | 'schema
     nextExpiry: null,
     principals: [],
   };
+}
+
+/** Whether an operation has tried before what it wants of a set, and hasn't settled it. */
+export function isResumed(set: GrantSet, operation: string): boolean {
+  return openOperations(set).includes(operation) || Object.hasOwn(set.overwritten ?? {}, operation);
+}
+
+/** Whether an operation was let want something before. */
+export function isKnown(set: GrantSet, operation: string): boolean {
+  const isItsOwn = ({ value }: RegisteredGrant) => value.operation === operation;
+  return isResumed(set, operation) || Object.values(set.grants).some(isItsOwn);
+}
+
+/** Whether an operation replaced wishes of others that may have got as far as the catalog. */
+export function hasOverwritten({ overwritten = {} }: GrantSet, operation: string): boolean {
+  return Object.values(overwritten).some((by) => by.includes(operation));
+}
+
+/** The operations that want something of a set and haven't settled it. */
+export function openOperations({ exact, grants, customRoles }: GrantSet): string[] {
+  const registers = [exact, ...Object.values(grants), ...Object.values(customRoles)];
+  return [...new Set(registers.flatMap((one) => (one?.undecided ? [one.value.operation] : [])))];
 }

@@ -1,4 +1,6 @@
+import type { CustomRole } from '../../postgres/custom-role.ts';
 import type { DesiredGrants, WantedGrant } from '../../postgres/grants/model.ts';
+import { asTombstone } from './bounds.ts';
 import type { GrantSetWish } from './merge.ts';
 import { mapValues, summarise } from './merge.ts';
 import {
@@ -8,7 +10,6 @@ import {
   grantKey,
   type HistoryEntry,
   mostHistory,
-  mostTombstones,
   type Register,
   type RegisteredGrant,
 } from './model.ts';
@@ -68,6 +69,30 @@ export function wantedOfAll(set: GrantSet, operation?: string): Wanted {
   };
 }
 
+/** What the catalog has to be like without what operations want of it: as it was decided before. */
+export function wantedWithout(set: GrantSet, operations: readonly string[]): Wanted {
+  const isTheirs = ({ undecided, value }: Register<object>) =>
+    undecided === true && operations.includes(value.operation);
+  const grants = Object.values(set.grants).filter(isTheirs);
+  const customRoles = Object.values(set.customRoles).filter(isTheirs);
+  return {
+    grants: grants.map(({ role, principal, before }) => ({
+      role,
+      principal,
+      present: before?.present ?? false,
+    })),
+    customRoles: Object.keys(set.customRoles),
+    define: customRoles.map(({ value, before }) => before?.definition ?? emptied(value.definition)),
+    surplus: 'ignore',
+    undecided: [],
+  };
+}
+
+/** A role that was never to be stays without any rights: dropping it would take objects' privileges along. */
+function emptied({ name, version }: CustomRole): CustomRole {
+  return { name, version, inherits: [], privileges: { tables: [], sequences: [], routines: [] }, native: [] };
+}
+
 /** Grants whose time is over, that nobody is about to change; and those that this operation is taking back already. */
 export function dueGrants(set: GrantSet, now: Date, operation: string): RegisteredGrant[] {
   return Object.values(set.grants).filter(({ value, undecided }) => {
@@ -102,10 +127,18 @@ export interface Settled {
   readonly overwrittenBy: readonly string[];
 }
 
+/** What an operation has done, and under which number. */
+export interface Done {
+  readonly operation: string;
+  readonly epoch: number;
+  /** The number that it found in the catalog: of an attempt that may not have settled what it did there. */
+  readonly found?: number;
+}
+
 /** Records that what an operation wanted is so. */
 export function settle(
   set: GrantSet,
-  { operation, epoch }: { operation: string; epoch: number },
+  { operation, epoch, found = 0 }: Done,
   { now, keepDays }: Retention,
 ): Settled {
   const history: HistoryEntry[] = [];
@@ -117,9 +150,8 @@ export function settle(
   const grants = mapValues(set.grants, (grant) => {
     const decided = decide(grant);
     if (decided !== grant) history.push(...entryOf(grant, now));
-    return isForgotten(decided, now, keepDays) ? undefined : decided;
+    return isForgotten(decided, now, keepDays) ? undefined : asTombstone(decided);
   });
-  forgetOldest(grants);
   const overwrittenBy = set.overwritten?.[operation] ?? [];
   // What it replaced is older than what is so now; unless it was replaced itself, and may yet fail at its next attempt.
   const overwritten = mapValues(set.overwritten ?? {}, (by) => {
@@ -129,6 +161,8 @@ export function settle(
   const settled = summarise({
     ...set,
     appliedEpoch: Math.max(set.appliedEpoch, epoch),
+    // What this one did is in the catalog, even where it isn't decided.
+    reached: set.reached === true || found > set.appliedEpoch || overwrittenBy.length > 0,
     exact: set.exact ? decide(set.exact) : null,
     grants,
     customRoles: mapValues(set.customRoles, decide),
@@ -136,13 +170,6 @@ export function settle(
     history: [...history, ...set.history].slice(0, mostHistory),
   });
   return { set: settled, overwrittenBy };
-}
-
-/** A document has its limits, and names can be made up without end. */
-function forgetOldest(grants: Record<string, RegisteredGrant>): void {
-  const gone = Object.entries(grants).filter(([, { value, undecided }]) => !undecided && !value.present);
-  const byAge = gone.sort(([, a], [, b]) => Number(a.value.publishedAt) - Number(b.value.publishedAt));
-  for (const [key] of byAge.slice(0, Math.max(0, gone.length - mostTombstones))) delete grants[key];
 }
 
 function isForgotten({ value, undecided }: RegisteredGrant, now: Date, keepDays: number): boolean {

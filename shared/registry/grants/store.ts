@@ -8,7 +8,7 @@ import type {
 import { OperationError } from '../../operation/errors.ts';
 import { Superseded } from '../intents.ts';
 import { isFinal, type OperationState, operationsCollection } from '../operations.ts';
-import { type Closed, type GrantSetWish, type Merged, merge, newerUndecided, withdraw } from './merge.ts';
+import { type Closed, type GrantSetWish, type Merged, merge, newerUndecided } from './merge.ts';
 import { type Author, emptySet, type GrantSet } from './model.ts';
 
 /** A wish that is in the registry, and is to be made so under this epoch. */
@@ -49,7 +49,7 @@ function isTimestamp(value: unknown): value is Timestamp {
  *
  * @param atLeast the epoch that was found in the database, where it refused this operation's
  * @param closed who was offboarded, and when
- * @throws Superseded where all of it is superseded
+ * @throws EndedWishes, Superseded where all of it is superseded
  * @throws OperationError `NEWER_UNDECIDED` (retryable), and what {@link merge} throws
  */
 export async function registerWish(
@@ -60,10 +60,11 @@ export async function registerWish(
   atLeast = 0,
   closed?: Closed,
 ): Promise<Registered> {
-  const clean = await withoutEnded(transaction, ref.firestore, found, newerUndecided(found, wish));
-  const [waiting] = newerUndecided(clean, wish);
+  const newer = newerUndecided(found, wish);
+  await refuseEnded(transaction, ref.firestore, newer);
+  const [waiting] = newer;
   if (waiting !== undefined) throw newerIsUndecided(waiting);
-  const merged = mergeWhole(clean, wish, closed);
+  const merged = mergeWhole(found, wish, closed);
   return { ...merged, ...beginAttempt(transaction, ref, merged.set, atLeast) };
 }
 
@@ -95,20 +96,31 @@ export function beginAttempt(
   return { epoch, outstanding: set.appliedEpoch !== set.epoch };
 }
 
+/** Thrown where open wishes are nobody's any more: nobody took them back where the worker had died. */
+export class EndedWishes extends Error {
+  override readonly name = 'EndedWishes';
+  readonly operations: readonly string[];
+
+  constructor(operations: readonly string[]) {
+    super(`Operations ended without a word about what they wanted: ${operations.join(', ')}`);
+    this.operations = operations;
+  }
+}
+
 /**
- * A set without the open wishes of operations that have ended: nobody took them back where the worker had died. One that
- * succeeded has settled what it did.
+ * @param operations with open wishes
+ * @throws EndedWishes where some of them have ended. One that succeeded has settled what it did
  */
-export async function withoutEnded(
+export async function refuseEnded(
   transaction: Transaction,
   db: Firestore,
-  set: GrantSet,
   operations: readonly string[],
-): Promise<GrantSet> {
-  if (operations.length === 0) return set;
+): Promise<void> {
+  if (operations.length === 0) return;
   const records = db.collection(operationsCollection);
   const snapshots = await transaction.getAll(...operations.map((id) => records.doc(id)));
-  return snapshots.filter(hasEnded).reduce((rest, { id }) => withdraw(rest, id), set);
+  const ended = snapshots.filter(hasEnded).map(({ id }) => id);
+  if (ended.length > 0) throw new EndedWishes(ended);
 }
 
 /** Whether an operation's open wishes are nobody's any more. A record is kept longer than any wish is open. */

@@ -208,6 +208,9 @@ describe('a principal’s name', () => {
     ['iam-service-account', `${'x'.repeat(30)}@${'p'.repeat(28)}.iam.gserviceaccount.com`],
     ['login', 'publican'],
     ['login', 'postgresql'],
+    ['login', 'drover_tester@example.com'],
+    ['iam-user', 'google_docs@example.com'],
+    ['iam-group', 'cloudsql-team@example.com'],
   ])('of a %s may be %s', (kind, principal) => {
     expect(wrongGrant({ kind, principal })).toEqual([]);
   });
@@ -243,6 +246,7 @@ describe('a principal’s name', () => {
     ['login', 'drover_admin'],
     ['login', 'drover_admin_07'],
     ['login', 'drover_writers'],
+    ['login', 'drover_tester'],
     ['login', '_drover_0123456789abcdef_reader'],
   ])('of a %s can’t be %j', (kind, principal) => {
     expect(wrongGrant({ kind, principal })).toEqual(['principal']);

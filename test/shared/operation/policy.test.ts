@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PolicyRule } from '../../../shared/config.ts';
-import { authorize } from '../../../shared/operation/policy.ts';
+import { type AccessRequest, authorize } from '../../../shared/operation/policy.ts';
 
 const rule = (more: Partial<PolicyRule> = {}): PolicyRule => ({
   functions: ['create-schema'],
@@ -11,27 +11,19 @@ const rule = (more: Partial<PolicyRule> = {}): PolicyRule => ({
   ...more,
 });
 
+const now = new Date('2026-03-01T10:00:00Z');
+
 const ask = (
   rules: readonly PolicyRule[],
   {
-    levels = [],
-    principals = [],
-    actions = [],
     database = 'app',
     functionName = 'create-schema',
-  }: Partial<{
-    levels: string[];
-    principals: string[];
-    actions: string[];
-    database: string;
-    functionName: string;
-  }> = {},
-) =>
-  authorize(
-    functionName,
-    { target: { instance: 'acme:europe-west1:main', database }, levels, principals, actions },
-    rules,
-  );
+    ...request
+  }: Partial<AccessRequest & { database: string; functionName: string }> = {},
+) => {
+  const target = { instance: 'acme:europe-west1:main', database };
+  return authorize(functionName, { target, levels: [], principals: [], actions: [], ...request }, rules, now);
+};
 
 describe('the policy', () => {
   it('denies everything where there is no rule', () => {
@@ -106,5 +98,46 @@ describe('the policy', () => {
       rule({ targets: ['other:europe-west1:main/*', 'acme:*:main/app'] }),
     ];
     expect(ask(rules)).toBeUndefined();
+  });
+
+  it('takes custom roles for levels of a kind of their own', () => {
+    const missing = (levels: string[]) =>
+      ask([rule({ levels })], { levels: ['custom:support'] })?.details?.['missing'];
+    expect(missing(['custom:support'])).toBeUndefined();
+    expect(missing(['custom:*'])).toBeUndefined();
+    for (const pattern of ['*', 'support', 'custom:supporter', 'custom:sup']) {
+      expect(missing([pattern]), pattern).toEqual(['level custom:support']);
+    }
+    expect(ask([rule({ levels: ['custom:*'] })], { levels: ['owner'] })).toMatchObject({
+      details: { missing: ['level owner'] },
+    });
+  });
+
+  it('wants each predefined role named among the actions', () => {
+    const rules = [rule({ actions: ['customRoles', 'native:pg_monitor'] })];
+    expect(ask(rules, { actions: ['customRoles', 'native:pg_monitor'] })).toBeUndefined();
+    expect(ask(rules, { actions: ['customRoles', 'native:pg_checkpoint'] })).toMatchObject({
+      details: { missing: ['native:pg_checkpoint'] },
+    });
+  });
+
+  it('wants grants to end in time where a rule says so', () => {
+    const day = [rule({ longestGrantHours: 24 })];
+    const inHours = (hours: number, milliseconds = 0) =>
+      new Date(now.getTime() + hours * 3_600_000 + milliseconds);
+    expect(ask(day), 'nothing is granted').toBeUndefined();
+    expect(ask(day, { until: inHours(24) })).toBeUndefined();
+    for (const until of [inHours(24, 1), 'never' as const]) {
+      expect(ask(day, { until })).toMatchObject({
+        code: 'NOT_ALLOWED',
+        details: { missing: ['grants for more than 24 hours'] },
+      });
+      expect(ask([rule()], { until }), 'without a limit').toBeUndefined();
+    }
+    const longer = [...day, rule({ longestGrantHours: 0.5 }), rule({ longestGrantHours: 48 })];
+    expect(ask(longer, { until: inHours(48) })).toBeUndefined();
+    expect(ask([rule({ longestGrantHours: 0.5 })], { until: inHours(0.5, 1) })).toMatchObject({
+      details: { missing: ['grants for more than 0.5 hours'] },
+    });
   });
 });

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { pauseMs, retryConcurrentChanges } from '../../../shared/postgres/retry.ts';
+import { OperationError } from '../../../shared/operation/errors.ts';
+import { againWhereTaken, pauseMs, retryConcurrentChanges } from '../../../shared/postgres/retry.ts';
 
 const concurrent = () =>
   Object.assign(new Error('tuple concurrently updated'), { severity: 'ERROR', code: 'XX000' });
@@ -80,4 +81,40 @@ test('any other error is not tried again', async () => {
   });
   await expect(failing).rejects.toBe(refused);
   expect(attempts).toBe(1);
+});
+
+describe('what somebody else has taken at the same moment', () => {
+  const serverError = (message: string) =>
+    Object.assign(new Error(message), { severity: 'ERROR', code: 'XX000' });
+
+  test.each([
+    ['a warning that there was nothing to take', () => new OperationError('NOT_DONE', 'not granted')],
+    ['a role that is gone', () => serverError('could not find tuple for role 16385')],
+  ])('is looked at again after %s, five times in all', async (_, taken) => {
+    let looks = 0;
+    const look = (after: number) => async () => {
+      looks += 1;
+      if (looks <= after) throw taken();
+      return looks;
+    };
+    expect(await againWhereTaken(look(4))).toBe(5);
+    looks = 0;
+    await expect(againWhereTaken(look(5))).rejects.toThrow(taken().message);
+    expect(looks).toBe(5);
+  });
+
+  test.each([
+    ['a refusal', new OperationError('PRINCIPAL_NOT_FOUND', 'no such login')],
+    ['another error of the server’s own', serverError('could not find tuple for database 5')],
+    ['a concurrent change, which is tried again elsewhere', concurrent()],
+    ['a broken connection', new Error('Connection terminated unexpectedly')],
+  ])('has nothing to do with %s', async (_, error) => {
+    let looks = 0;
+    const looking = againWhereTaken(async () => {
+      looks += 1;
+      throw error;
+    });
+    await expect(looking).rejects.toBe(error);
+    expect(looks).toBe(1);
+  });
 });

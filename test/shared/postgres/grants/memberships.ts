@@ -118,9 +118,13 @@ export class Memberships {
     } else throw new Error(`not understood: ${statement}`);
   }
 
-  inspect(): InspectedGrants {
+  /** @param schemas that are asked about */
+  inspect(...schemas: readonly string[]): InspectedGrants {
     const { database } = this.#place;
     const owners = [...this.#comments.keys()].filter((role) => role.endsWith('owner'));
+    const asked = (schemas.length > 0 ? schemas : [this.#place.schema]).map((schema) =>
+      roleName(database, schema, 'owner'),
+    );
     return {
       serverVersion: this.#version * 10_000,
       now: '2026-01-01T00:00:00.000Z',
@@ -135,12 +139,13 @@ export class Memberships {
         writer: false,
         managed: false,
         iam: [],
-        owns: owners.filter(
+        ownsElsewhere: owners.some(
           (role) =>
-            this.rows.some((row) => row.role === role && row.member === name) &&
-            this.#comments.get(role)?.includes(JSON.stringify(database)),
+            !asked.includes(role) && this.rows.some((row) => row.role === role && row.member === name),
         ),
       })),
+      cycles: [],
+      unmarked: [],
     };
   }
 

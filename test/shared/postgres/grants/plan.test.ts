@@ -10,7 +10,11 @@ import { actorNameOf, deeds, desiredOf, ownMember, places, type Role, wish } fro
 
 const anyPlace = fc.constantFrom(...places);
 const anyVersion = fc.constantFrom(15 as const, 16 as const);
-const planOf = (desired: DesiredGrants, found: InspectedGrants) => planGrants(desired, indexGrants(found));
+const planOf = (desired: DesiredGrants, found: InspectedGrants) => {
+  const [plan] = planGrants([desired], indexGrants(found));
+  if (plan === undefined) throw new Error('there is no plan');
+  return plan;
+};
 
 /** Whether a role works for a member: acting as the owner, and the rights of all else. */
 const works = (rows: readonly Row[], role: string, member: string, asOwner: boolean) =>

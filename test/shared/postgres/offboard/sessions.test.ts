@@ -2,7 +2,11 @@ import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { localPassword } from '../../../../local/postgres/cloudsql.ts';
 import { Script } from '../../../../shared/postgres/offboard/script.ts';
-import { endSessions, planSessions } from '../../../../shared/postgres/offboard/sessions.ts';
+import {
+  endActingSessions,
+  endSessions,
+  planSessions,
+} from '../../../../shared/postgres/offboard/sessions.ts';
 import { sql } from '../../../../shared/postgres/sql.ts';
 import { changeInTransaction } from '../../../../shared/postgres/transaction.ts';
 import { connected, instance, type PreparedCluster, run, startPrepared } from '../../../support/postgres.ts';
@@ -80,7 +84,12 @@ test('sessions of a login that Drover made are ended wherever they are and whate
 test('only those in one database are ended where that is asked for', async () => {
   const [here, there] = [await logIn('made', 'app'), await logIn('made', 'other')];
 
-  const ended = await endSessions(cluster.pools, target, 'made', { ...options, inDatabase: 'other' });
+  const lost = { roles: ['app__billing__owner'] };
+  const ended = await endActingSessions(cluster.pools, target, 'made', {
+    ...options,
+    lost,
+    inDatabase: 'other',
+  });
 
   expect(ended.changes.map(({ name }) => name)).toEqual(['other']);
   expect([await alive(here), await alive(there)]).toEqual([true, false]);
@@ -144,8 +153,8 @@ test('a session that does not end is not called ended', async () => {
 });
 
 test('a session that is over when it is to be ended is no failure', async () => {
-  const nobody = { pid: 2_000_000_000, database: 'app', application: '' };
   const acting = 'drover_admin_03';
+  const nobody = { pid: 2_000_000_000, database: 'app', application: '', user: 'made', admin: acting };
 
   await cluster.pools.withConnection(target, { signal }, (client) =>
     changeInTransaction(
@@ -164,7 +173,7 @@ test('a session that is over when it is to be ended is no failure', async () => 
         };
         const found = { sessions: [nobody], signal: false };
         expect(
-          planSessions({ principal: 'made', serverVersion: 180000, role, found, script }, false),
+          planSessions({ principal: 'made', serverVersion: 180000, role, found, script }, { giveUp: false }),
         ).toEqual([]);
         return { statements: script.statements() };
       },

@@ -78,6 +78,7 @@ async function play(
     if (what === 'give up') world.giveUp(operation);
   }
   await world.finish();
+  world.undoAbandoned();
 }
 
 /** What those that succeeded come to, one after the other. */
@@ -135,7 +136,7 @@ describe('expiry among them', () => {
     await fc.assert(
       fc.asyncProperty(
         messagesOf(grant),
-        scheduleOf(['tick', 'tick', 'expire', 'expire']),
+        scheduleOf(['tick', 'tick', 'expire', 'expire', 'give up']),
         async (messages, schedule) => {
           const world = new World();
           await play(world, messages, schedule);

@@ -230,6 +230,51 @@ describe('what the catalog has to be like', () => {
     });
   });
 
+  it.each(['add', 'exact'] as const)('for %s ends with the time that the message itself gave', (mode) => {
+    const one = wish('c', 3, mode, ['carol'], minute(9));
+    const wanted = wantedOf(merge(decided, one).set, one, []);
+    expect(wanted.grants.find(({ principal }) => principal === 'carol')).toEqual({
+      role: 'reader',
+      principal: 'carol',
+      present: true,
+      notAfter: minute(9),
+    });
+  });
+
+  it('for a list ends nobody’s renewal with the time that the list gave', () => {
+    const list = wish('list', 5, 'exact', ['alice', 'carol'], minute(9));
+    const renewed = (end?: Date) => put(decided, 'renewal', 7, 'add', ['alice'], end);
+    for (const newer of [renewed(), renewed(minute(20))]) {
+      const { set, superseded } = merge(newer, list);
+      expect(superseded).toEqual(['reader:alice']);
+      const wanted = wantedOf(set, list, superseded);
+      const [alice, carol] = ['alice', 'carol'].map((name) =>
+        wanted.grants.find(({ principal }) => principal === name),
+      );
+      expect(alice).toEqual({ role: 'reader', principal: 'alice', present: true });
+      expect(carol).toEqual({ role: 'reader', principal: 'carol', present: true, notAfter: minute(9) });
+    }
+  });
+
+  it('for a list that comes again leaves a renewal of what it had granted its own end', () => {
+    const list = wish('list', 5, 'exact', ['alice'], minute(9));
+    const listed = put(decided, 'list', 5, 'exact', ['alice'], minute(9));
+    const { set, superseded } = merge(put(listed, 'renewal', 7, 'add', ['alice'], minute(20)), list);
+    expect(wantedOf(set, list, superseded).grants).toContainEqual({
+      role: 'reader',
+      principal: 'alice',
+      present: true,
+    });
+  });
+
+  it('gives what it takes back no end', () => {
+    const granted = put(decided, 'c', 3, 'add', ['carol'], minute(9));
+    const one = wish('d', 4, 'revoke', ['carol'], minute(9));
+    expect(wantedOf(merge(granted, one).set, one, []).grants).toEqual([
+      { role: 'reader', principal: 'carol', present: false },
+    ]);
+  });
+
   it('leaves open what others are about to decide', () => {
     const set = merge(decided, wish('c', 3, 'revoke', ['alice'])).set;
     expect(wantedOfAll(set)).toMatchObject({

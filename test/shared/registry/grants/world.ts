@@ -6,6 +6,10 @@ import {
   emptySet,
   type GrantSet,
   grantKey,
+  hasOverwritten,
+  isKnown,
+  isResumed,
+  openOperations,
   type RegisteredGrant,
 } from '../../../../shared/registry/grants/model.ts';
 import {
@@ -14,12 +18,14 @@ import {
   settle,
   type Wanted,
   wantedOf,
+  wantedWithout,
 } from '../../../../shared/registry/grants/outcome.ts';
 import {
   beginAttempt,
+  EndedWishes,
   type Registered,
+  refuseEnded,
   registerWish,
-  withoutEnded,
 } from '../../../../shared/registry/grants/store.ts';
 import { Superseded } from '../../../../shared/registry/intents.ts';
 
@@ -37,6 +43,11 @@ export type Ending = 'succeeded' | 'failed';
 interface Attempt {
   readonly registered: Registered & { readonly due?: readonly RegisteredGrant[] };
   readonly wanted: Wanted;
+  /** An earlier one may have changed the catalog. */
+  readonly resumed: boolean;
+  readonly known: boolean;
+  /** The number that it found in the catalog. */
+  found?: number;
   done: 'registered' | 'applied' | 'settled';
 }
 
@@ -45,9 +56,6 @@ interface Worker {
   /** Refused by the catalog, whenever it gets there. */
   readonly impossible: boolean;
   attempt?: Attempt | undefined;
-  /** It may have changed the catalog, in this attempt or in an earlier one. */
-  touched?: boolean;
-  settled?: boolean;
   ending?: Ending;
 }
 
@@ -89,19 +97,17 @@ export class World {
     this.worker(operation).attempt = undefined;
   }
 
-  /** It is given up where it stands, and nobody takes its wish out of the registry. */
+  /** It is given up where it stands, and nobody takes its wish out of the registry, or what it did out of the catalog. */
   giveUp(operation: string): void {
     const worker = this.worker(operation);
-    // What it did in the catalog would be drift.
-    if (worker.ending || worker.touched) return;
+    if (worker.ending || worker.attempt?.done === 'settled') return;
     worker.attempt = undefined;
     worker.ending = 'failed';
   }
 
-  /** Time passes. A message that comes again only after its grants are over is refused, whatever its first attempt did. */
+  /** Time passes. */
   tick(minutes: number): void {
-    const isUnderWay = [...this.workers.values()].some(({ touched, settled }) => touched && !settled);
-    if (!isUnderWay) this.now += minutes;
+    this.now += minutes;
   }
 
   /** Every worker goes on until all have ended. */
@@ -113,6 +119,11 @@ export class World {
       }
       for (const [operation] of open()) await this.step(operation);
     }
+  }
+
+  /** As `reconcile` does it when it compares: what ended without a word is undone. */
+  undoAbandoned(): void {
+    this.#undo(openOperations(this.set).filter((operation) => this.worker(operation).ending));
   }
 
   worker(operation: string): Worker {
@@ -131,6 +142,8 @@ export class World {
   }
 
   async #register(operation: string, worker: Worker, atLeast: number): Promise<void> {
+    const resumed = isResumed(this.set, operation);
+    const known = isKnown(this.set, operation);
     try {
       const registered: Attempt['registered'] | undefined = await (worker.wish
         ? registerWish(this.#transaction, this.#ref, this.set, worker.wish, atLeast)
@@ -142,22 +155,23 @@ export class World {
       const wanted = worker.wish
         ? wantedOf(registered.set, worker.wish, registered.superseded)
         : wantedExpiry(registered.due);
-      worker.attempt = { registered, wanted, done: 'registered' };
+      worker.attempt = { registered, wanted, resumed, known, done: 'registered' };
     } catch (error) {
-      if (error instanceof Superseded) worker.ending = 'succeeded';
+      if (error instanceof EndedWishes) {
+        this.#undo(error.operations);
+        await this.#register(operation, worker, atLeast);
+      } else if (error instanceof Superseded) worker.ending = 'succeeded';
       else if (!(error instanceof OperationError)) throw error;
       else if (!error.retryable) worker.ending = 'failed';
     }
   }
 
   async #registerExpiry(operation: string, atLeast: number): Promise<Attempt['registered'] | undefined> {
-    const open = Object.values(this.set.grants).flatMap(({ undecided, value }) =>
-      undecided && value.operation !== operation ? [value.operation] : [],
-    );
-    const set = await withoutEnded(this.#transaction, this.#ref.firestore, this.set, [...new Set(open)]);
-    const due = dueGrants(set, minute(this.now), operation);
+    const open = openOperations(this.set).filter((id) => id !== operation);
+    await refuseEnded(this.#transaction, this.#ref.firestore, open);
+    const due = dueGrants(this.set, minute(this.now), operation);
     if (due.length === 0) return undefined;
-    const expiring = expire(set, due, operation);
+    const expiring = expire(this.set, due, operation);
     return {
       due,
       set: expiring,
@@ -174,33 +188,40 @@ export class World {
       await this.#register(operation, worker, this.#mark);
       return;
     }
-    if (worker.impossible || this.#isOver(operation, attempt)) {
-      this.set = withdraw(this.set, operation);
+    // A grant that is over before it begins is refused, unless it was not when it was asked for.
+    const isRefused = !attempt.known && attempt.wanted.grants.some((grant) => this.#isOver(grant));
+    if (worker.impossible || isRefused) {
+      if (attempt.resumed || hasOverwritten(attempt.registered.set, operation)) this.#undo([operation]);
+      else this.set = withdraw(this.set, operation);
       worker.ending = 'failed';
       return;
     }
+    attempt.found = this.#mark;
     const changed = this.#change(attempt.wanted);
     if (changed || outstanding) this.#mark = epoch;
     attempt.done = 'applied';
-    worker.touched = true;
   }
 
-  /** A grant that is over before it begins is refused. */
-  #isOver(operation: string, { registered }: Attempt): boolean {
-    return Object.values(registered.set.grants).some(
-      ({ value, undecided }) =>
-        undecided &&
-        value.operation === operation &&
-        value.present &&
-        value.expiresAt !== undefined &&
-        value.expiresAt <= minute(this.now),
-    );
+  #isOver({ present, notAfter }: Wanted['grants'][number]): boolean {
+    return present && notAfter !== undefined && notAfter <= minute(this.now);
+  }
+
+  /** As `undo` does it: the mark, then what the mark says, then the registry. */
+  #undo(operations: readonly string[]): void {
+    const open = openOperations(this.set).filter((id) => operations.includes(id));
+    if (open.length === 0) return;
+    const epoch = Math.max(this.set.epoch, this.#mark) + 1;
+    const reached = this.set.reached === true || this.#mark > this.set.appliedEpoch;
+    if (reached) this.#change(wantedWithout(this.set, open));
+    this.#mark = epoch;
+    const marked = { ...this.set, epoch, appliedEpoch: epoch, reached };
+    this.set = open.reduce<GrantSet>(withdraw, marked);
   }
 
   #change({ grants, surplus, undecided }: Wanted): boolean {
     const before = [...this.catalog].sort().join();
     for (const grant of grants) {
-      if (grant.present) this.catalog.add(grantKey(grant));
+      if (grant.present && !this.#isOver(grant)) this.catalog.add(grantKey(grant));
       else this.catalog.delete(grantKey(grant));
     }
     const known = new Set([...grants, ...undecided].map(grantKey));
@@ -211,7 +232,7 @@ export class World {
   }
 
   #settle(operation: string, attempt: Attempt): void {
-    const done = { operation, epoch: attempt.registered.epoch };
+    const done = { operation, epoch: attempt.registered.epoch, found: attempt.found ?? 0 };
     const { set, overwrittenBy } = settle(this.set, done, { now: minute(this.now), keepDays });
     this.set = set;
     if (overwrittenBy.length > 0) {
@@ -219,7 +240,6 @@ export class World {
       return;
     }
     attempt.done = 'settled';
-    this.worker(operation).settled = true;
   }
 
   /** As much of Firestore as the registry asks of it here. */
