@@ -327,9 +327,12 @@ describe('against a real catalog', () => {
     );
   });
 
-  it('refuses a schema whose owner, by the name, is a role that isn’t marked as Drover’s', async () => {
+  it('refuses a schema that isn’t there, or whose owner by the name isn’t marked as Drover’s', async () => {
     await run(cluster.adminUrl('app'), 'CREATE ROLE app__handmade__owner');
-    for (const schema of ['handmade', 'nowhere']) {
+    for (const [schema, code] of [
+      ['handmade', 'MARKER_LOST'],
+      ['nowhere', 'SCHEMA_NOT_MANAGED'],
+    ] as const) {
       const converging = convergeGrants(
         cluster.pools,
         { instance, database: 'app' },
@@ -346,7 +349,7 @@ describe('against a real catalog', () => {
         ],
         { signal: new AbortController().signal, remainingMs: () => 60_000 },
       );
-      await expect(converging).rejects.toMatchObject({ code: 'MARKER_LOST', retryable: false });
+      await expect(converging).rejects.toMatchObject({ code, retryable: false });
     }
   });
 });
