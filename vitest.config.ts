@@ -7,7 +7,8 @@ export default defineConfig({
     // Real servers and processes: generous limits, so that a slow machine is not a failing one.
     testTimeout: 60_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // More than the two cores of a small machine: many tests wait for a deadline most of their time.
+    maxWorkers: 3,
     allowOnly: false,
   },
 });

@@ -158,8 +158,10 @@ function wrongConnects(verdict: Verdict): string[] {
     const had = before.some(isOf(roleNameOf('owner', place), principal));
     const isEarly = plan.early.some((one) => one.role === role && one.principal === principal);
     if (role !== 'owner' || present || !had || isEarly) return [];
-    const actsElsewhere = before.some(isOf(roleNameOf('other owner', place), principal));
-    const expected = actsElsewhere ? ours(before, principal) : '';
+    const stillActs =
+      before.some(isOf(roleNameOf('other owner', place), principal)) ||
+      after.some(isOf(roleNameOf('owner', place), principal));
+    const expected = stillActs ? ours(before, principal) : '';
     return ours(after, principal) === expected ? [] : [`connects wrongly: ${principal}`];
   });
 }
