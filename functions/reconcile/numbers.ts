@@ -13,42 +13,60 @@ export interface Attempt {
   readonly outstanding: true;
 }
 
-export interface Numbered<T> extends Attempt {
-  readonly wanted: T;
+/** An attempt at a set of grants. */
+export interface NumberedGrants extends Attempt {
+  readonly wanted: DesiredGrants;
+  /** The number of its schema: who changes that may say who acts as the owner. */
+  readonly schemaEpoch: number;
+}
+
+/** The numbers that a set and its schema had when they were read. */
+export interface Known {
+  readonly epoch: number;
+  readonly schemaEpoch: number;
 }
 
 /**
- * Numbers an attempt at a set of grants, if nobody else has begun one.
+ * Numbers an attempt at a set of grants, if nobody else has begun one, or one at its schema.
  *
- * @param known the number that the set had when it was read
  * @param atLeast the number that was found in the database
  */
 export async function numberGrants(
   operation: OperationContext,
   target: Target,
   wanted: DesiredGrants,
-  known: number,
+  known: Known,
   atLeast = 0,
-): Promise<Numbered<DesiredGrants> | undefined> {
-  const scope = { ...target, schema: wanted.schema ?? null };
+): Promise<NumberedGrants | undefined> {
+  const { schema } = wanted;
+  const scope = { ...target, schema: schema ?? null };
   const ref = await setRef(operation, scope);
-  return operation.transact([ref], async (transaction, [snapshot]) => {
+  const refs = schema === undefined ? [ref] : [ref, await schemaRef(operation, { ...target, schema })];
+  return operation.transact(refs, async (transaction, [snapshot, ofSchema]) => {
     const set = readSet(snapshot, scope);
-    if (set.epoch !== known) return undefined;
+    const { schemaEpoch } = known;
+    if (set.epoch !== known.epoch || (ofSchema?.get('epoch') ?? 0) !== schemaEpoch) return undefined;
     const { epoch } = beginAttempt(transaction, ref, set, atLeast);
     const fence = { epoch, outstanding: true } as const;
-    return { ref, ...fence, wanted: { ...wanted, fence } };
+    return { ref, ...fence, wanted: { ...wanted, fence }, schemaEpoch };
   });
+}
+
+function schemaRef(
+  operation: OperationContext,
+  { instance, database, schema }: Target & { readonly schema: string },
+): Promise<DocumentReference> {
+  return operation.registry('schemas', instance, database, schema);
 }
 
 /** The same for a schema. */
 export async function numberSchema(
   operation: OperationContext,
-  { instance, database, schema }: Target & { readonly schema: string },
+  target: Target & { readonly schema: string },
   known: number,
   atLeast = 0,
 ): Promise<Attempt | undefined> {
-  const ref = await operation.registry('schemas', instance, database, schema);
+  const ref = await schemaRef(operation, target);
   return operation.transact([ref], async (transaction, [snapshot]) => {
     if (snapshot?.get('epoch') !== known) return undefined;
     const epoch = Math.max(known, atLeast) + 1;

@@ -29,6 +29,8 @@ export interface WantedSchema {
 export interface WantedDatabase {
   readonly schemas: readonly WantedSchema[];
   readonly grants: readonly DesiredGrants[];
+  /** The number of the last attempt at each schema: by it, create-schema says who may act as an owner. */
+  readonly schemaEpochs: ReadonlyMap<string, number>;
   /** Sets in which operations that have ended left wishes open. */
   readonly abandoned: readonly { readonly scope: SetScope; readonly operations: readonly string[] }[];
 }
@@ -68,6 +70,7 @@ export async function readWanted(db: Firestore, { instance, database }: Target):
   const scopes = [...new Set([null, ...sets.keys(), ...settled.map(({ schema }) => schema)])];
   return {
     abandoned,
+    schemaEpochs: new Map(schemas.map(({ schema, epoch }) => [schema, epoch])),
     schemas: settled.flatMap((schema) => {
       const set = sets.get(schema.schema);
       return set && openOperations(set).length > 0 ? [] : wantedSchema(schema, set);

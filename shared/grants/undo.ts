@@ -1,7 +1,8 @@
+import type { Firestore, Transaction } from '@google-cloud/firestore';
 import { classify } from '../operation/classify.ts';
 import type { OperationContext } from '../operation/definition.ts';
 import { convergeGrants, GrantsFenced } from '../postgres/grants/converge.ts';
-import { foundEpoch } from '../postgres/grants/found.ts';
+import { foundEpoch, isWantedAt } from '../postgres/grants/found.ts';
 import { withdraw } from '../registry/grants/merge.ts';
 import { type GrantSet, openOperations } from '../registry/grants/model.ts';
 import { wantedWithout } from '../registry/grants/outcome.ts';
@@ -54,15 +55,24 @@ async function begin(
   return operation.transact([ref], async (transaction, [snapshot]) => {
     const set = readSet(snapshot, scope);
     const open = openOperations(set).filter((id) => asked.includes(id));
-    const others = open.filter((id) => id !== operation.id);
-    const records = ref.firestore.collection(operationsCollection);
-    const found = others.length === 0 ? [] : await transaction.getAll(...others.map((id) => records.doc(id)));
-    // One that is replayed just now does it itself.
-    const resumed = found.filter((record) => !hasEnded(record)).map(({ id }) => id);
-    const operations = open.filter((id) => !resumed.includes(id));
+    const operations = await stillOver(transaction, ref.firestore, open, operation.id);
     if (operations.length === 0) return undefined;
     return { set, operations, ...beginAttempt(transaction, ref, set, atLeast) };
   });
+}
+
+/** Those of others that have ended; one that is replayed just now does by itself what it wants. */
+async function stillOver(
+  transaction: Transaction,
+  db: Firestore,
+  operations: readonly string[],
+  own: string,
+): Promise<string[]> {
+  const others = operations.filter((id) => id !== own);
+  const records = db.collection(operationsCollection);
+  const found = others.length === 0 ? [] : await transaction.getAll(...others.map((id) => records.doc(id)));
+  const goOn = found.filter((record) => !hasEnded(record)).map(({ id }) => id);
+  return operations.filter((id) => !goOn.includes(id));
 }
 
 /**
@@ -87,7 +97,8 @@ async function putBack(
     if (reached) {
       const before = desiredOf(scope, wantedWithout(set, operations), fence);
       const { plans, found } = await convergeGrants(operation.pools, scope, [before], operation);
-      await endActingSessions(operation, scope, found, [{ scope: before, plan: plans[0] }]);
+      const resumed = before.grants.filter((grant) => !isWantedAt(found, grant));
+      await endActingSessions(operation, scope, found, [{ scope: before, plan: plans[0], resumed }]);
     }
     return { epoch, reached };
   } catch (error) {
@@ -107,12 +118,13 @@ async function forget(
   const ref = await setRef(operation, scope);
   await operation.transact([ref], async (transaction, [snapshot]) => {
     const found = readSet(snapshot, scope);
+    const over = await stillOver(transaction, ref.firestore, operations, operation.id);
     const marked = {
       ...found,
       appliedEpoch: Math.max(found.appliedEpoch, epoch),
       // Others may have been there as well, and the mark doesn't tell any more.
       reached: found.reached === true || reached,
     };
-    transaction.set(ref, operations.reduce<GrantSet>(withdraw, marked));
+    transaction.set(ref, over.reduce<GrantSet>(withdraw, marked));
   });
 }

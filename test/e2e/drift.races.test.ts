@@ -42,6 +42,24 @@ describe('mending while messages come', () => {
     expect(await members(schema, database)).toEqual(['reader alice', 'reader bob']);
   });
 
+  it('lets an owner be whom create-schema was given since that was found', async () => {
+    const schema = 'given';
+    await createSchema(database, schema);
+    await grant('bob', { database, schema });
+    await reconcile({ all: true });
+    await byHand(database, `REVOKE ${database}__${schema}__reader FROM bob`, schema);
+    const found = used.whenDriftIsFound();
+    const mending = reconcile({ all: true });
+    await found.held;
+    await createSchema(database, schema, { owner: 'olga' });
+    found.letGo();
+    await mending;
+
+    expect(await members(schema, database)).toContain('owner olga');
+    await reconcile({ all: true });
+    expect(await members(schema, database)).toEqual(['owner olga', 'reader bob']);
+  });
+
   it('lets an owner be while create-schema is under way', async () => {
     await createSchema(database, 'owned', { owner: 'olga' });
     await grant('alice', { database, schema: 'owned' });

@@ -2,7 +2,7 @@ import type { CustomRole } from '../custom-role.ts';
 import { type Marker, parseMarker } from '../marker.ts';
 import { droverAdmins, roleName } from '../names.ts';
 import type { Held, HeldGrants } from './aftermath.ts';
-import type { InspectedCycle, InspectedGrants, InspectedPrincipal, Scope } from './model.ts';
+import type { InspectedCycle, InspectedGrants, InspectedPrincipal, Scope, WantedGrant } from './model.ts';
 
 /** The role whose marker has the number of the last change to a scope's grants. */
 export function markerRole({ database, schema }: Scope): string {
@@ -18,6 +18,17 @@ export function hasRole({ database, schema }: Scope, level: string, found: Inspe
 /** The epoch that the last change to a scope's grants left. */
 export function foundEpoch(scope: Scope, found: InspectedGrants): number {
   return markerIn(found, markerRole(scope))?.grants ?? 0;
+}
+
+/** The epoch that the last change to the schema itself left; 0 where the scope is a database. */
+export function foundSchemaEpoch(scope: Scope, found: InspectedGrants): number {
+  if (scope.schema === undefined) return 0;
+  return markerIn(found, markerRole(scope))?.epoch ?? 0;
+}
+
+/** Whether somebody shall have a role, by the database's clock. */
+export function isWantedAt({ now }: InspectedGrants, { present, notAfter }: WantedGrant): boolean {
+  return present && (notAfter === undefined || notAfter.getTime() > Date.parse(now));
 }
 
 /** Comments by role, of what was found last: looked into for every scope of a database. */

@@ -4,7 +4,7 @@ import { actingAdmin, roleName } from '../names.ts';
 import { identifier, sql } from '../sql.ts';
 import { Aftermath, type Held } from './aftermath.ts';
 import { type ConnectSteps, type OwnersOutcome, planConnect } from './connect.ts';
-import { cyclesOf, type IndexedGrants, isGrantedByUs, markerIn, markerRole } from './found.ts';
+import { cyclesOf, type IndexedGrants, isGrantedByUs, isWantedAt, markerIn, markerRole } from './found.ts';
 import {
   type DesiredGrants,
   type InspectedGrants,
@@ -59,9 +59,8 @@ function plannerOf(desired: DesiredGrants, index: IndexedGrants): Planner {
 }
 
 /** What has run out is not to be there. */
-function atTimeOf({ now }: InspectedGrants, grants: readonly WantedGrant[]): readonly WantedGrant[] {
-  const time = Date.parse(now);
-  const isOver = ({ notAfter }: WantedGrant) => notAfter !== undefined && notAfter.getTime() <= time;
+function atTimeOf(found: InspectedGrants, grants: readonly WantedGrant[]): readonly WantedGrant[] {
+  const isOver = (grant: WantedGrant) => grant.present && !isWantedAt(found, grant);
   if (!grants.some(isOver)) return grants;
   return grants.map((grant) => (isOver(grant) ? { ...grant, present: false } : grant));
 }

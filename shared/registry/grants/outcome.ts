@@ -80,6 +80,7 @@ export function wantedWithout(set: GrantSet, operations: readonly string[]): Wan
       role,
       principal,
       present: before?.present ?? false,
+      ...(before?.present && before.expiresAt ? { notAfter: before.expiresAt } : {}),
     })),
     customRoles: Object.keys(set.customRoles),
     define: customRoles.map(({ value, before }) => before?.definition ?? emptied(value.definition)),

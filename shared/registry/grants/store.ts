@@ -9,7 +9,7 @@ import { OperationError } from '../../operation/errors.ts';
 import { Superseded } from '../intents.ts';
 import { isFinal, type OperationState, operationsCollection } from '../operations.ts';
 import { type Closed, type GrantSetWish, type Merged, merge, newerUndecided } from './merge.ts';
-import { type Author, emptySet, type GrantSet } from './model.ts';
+import { type Author, emptySet, type GrantSet, openOperations } from './model.ts';
 
 /** A wish that is in the registry, and is to be made so under this epoch. */
 export interface Registered extends Merged {
@@ -60,12 +60,26 @@ export async function registerWish(
   atLeast = 0,
   closed?: Closed,
 ): Promise<Registered> {
+  const isOthers = (id: string) => id !== wish.author.operation;
   const newer = newerUndecided(found, wish);
   await refuseEnded(transaction, ref.firestore, newer);
   const [waiting] = newer;
   if (waiting !== undefined) throw newerIsUndecided(waiting);
-  const merged = mergeWhole(found, wish, closed);
+  const merged = await roomFor(
+    () => mergeWhole(found, wish, closed),
+    () => refuseEnded(transaction, ref.firestore, openOperations(found).filter(isOthers)),
+  );
   return { ...merged, ...beginAttempt(transaction, ref, merged.set, atLeast) };
+}
+
+/** A set may be full of wishes that are nobody's any more: nothing is gained by waiting for those. */
+async function roomFor(merging: () => Merged, refuse: () => Promise<void>): Promise<Merged> {
+  try {
+    return merging();
+  } catch (error) {
+    if (error instanceof OperationError && error.code === 'TOO_MANY_UNDECIDED') await refuse();
+    throw error;
+  }
 }
 
 /**

@@ -307,4 +307,22 @@ describe('what an operation gave that ended without settling it', () => {
     expect(await members()).toEqual(['reader alice']);
     expect(await registered()).toEqual({ present: ['reader alice'], open: [] });
   });
+
+  it('is not forgotten where it is sent again while somebody undoes it', async () => {
+    const older = message('older', { mode: 'add', grants: [login('alice')] });
+    const sent = message('newer', { mode: 'exact', grants: [login('bob', 'writer')] });
+    await abandon(sent, 'newer');
+    const db = await firestore();
+    const document = operationDocumentId('grant-roles', { operationId: 'newer', dryRun: false });
+    const record = db.collection(operationsCollection).doc(document);
+    proxy.intercept = async ({ phase, query }) => {
+      if (phase !== 'before' || !query.trimStart().startsWith('BEGIN')) return;
+      proxy.intercept = undefined;
+      await record.update({ state: 'running', renewedAt: new Date() });
+    };
+
+    await expect(older.comes()).rejects.toThrow('NEWER_UNDECIDED');
+
+    expect((await registered()).open).not.toEqual([]);
+  });
 });
