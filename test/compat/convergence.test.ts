@@ -20,7 +20,7 @@ describe.each(otherMajors)('on PostgreSQL %i', (major) => {
   });
 
   test('whatever is found in a catalog, what was applied needs not be applied again, or is refused', async () => {
-    await proveConvergence(laboratory, 100);
+    await proveConvergence(laboratory, 60);
   }, 180_000);
 
   test('every role that is made has an admin, who is there after an upgrade too', async () => {

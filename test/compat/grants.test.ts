@@ -18,6 +18,6 @@ describe.each(otherMajors)('on PostgreSQL %i', (major) => {
   });
 
   test('whatever memberships are found, the wanted ones are there after it, and nothing is left to do', async () => {
-    await proveConvergence(laboratory, 100);
+    await proveConvergence(laboratory, 60);
   });
 });

@@ -16,5 +16,5 @@ afterAll(async () => {
 });
 
 test('whatever is found in a catalog, what was applied needs not be applied again, or is refused', async () => {
-  await proveConvergence(laboratory, 150);
+  await proveConvergence(laboratory, 100);
 }, 180_000);
