@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import createSchema from '../../../functions/create-schema/index.ts';
 import grantRoles from '../../../functions/grant-roles/index.ts';
-import { localPassword } from '../../../local/postgres/cloudsql.ts';
 import { firestore } from '../../../shared/gcp/firestore.ts';
 import { hash } from '../../../shared/operation/canonical.ts';
 import { grantsCollection } from '../../../shared/registry/grants/model.ts';
@@ -10,15 +9,8 @@ import {
   operationDocumentId,
   operationsCollection,
 } from '../../../shared/registry/operations.ts';
-import { push, useWorker } from '../../shared/operation/worker.ts';
-import {
-  connected,
-  functionLogin,
-  instance,
-  type PreparedCluster,
-  run,
-  startPrepared,
-} from '../../support/postgres.ts';
+import { push, reachPostgresAt, useWorker } from '../../shared/operation/worker.ts';
+import { connected, instance, type PreparedCluster, run, startPrepared } from '../../support/postgres.ts';
 
 let cluster: PreparedCluster;
 
@@ -26,20 +18,7 @@ let cluster: PreparedCluster;
 beforeAll(async () => {
   cluster = await startPrepared();
   await cluster.open('app');
-  Object.assign(process.env, {
-    WORKERS_PASSWORD: localPassword,
-    DROVER_INSTANCES: JSON.stringify([
-      {
-        instances: 'acme-dev:*:*',
-        connector: 'direct',
-        host: '127.0.0.1',
-        port: cluster.port,
-        user: functionLogin,
-        password: { env: 'WORKERS_PASSWORD' },
-        tls: 'off',
-      },
-    ]),
-  });
+  reachPostgresAt(cluster.port);
 });
 
 const rule = {

@@ -16,14 +16,13 @@ import { presentIn } from '../../e2e/members.ts';
 import {
   connected,
   desired,
-  functionLogin,
   instance,
   type PreparedCluster,
   run,
   startPrepared,
 } from '../../support/postgres.ts';
 import { type PostgresProxy, startPostgresProxy } from '../../support/postgres-proxy.ts';
-import { push, useWorker } from '../operation/worker.ts';
+import { push, reachPostgresAt, useWorker } from '../operation/worker.ts';
 
 let cluster: PreparedCluster;
 let proxy: PostgresProxy;
@@ -34,20 +33,7 @@ beforeAll(async () => {
   proxy = await startPostgresProxy(cluster.port);
   await cluster.open('app');
   await cluster.converge(desired('app', 'billing'));
-  Object.assign(process.env, {
-    WORKERS_PASSWORD: localPassword,
-    DROVER_INSTANCES: JSON.stringify([
-      {
-        instances: 'acme-dev:*:*',
-        connector: 'direct',
-        host: '127.0.0.1',
-        port: proxy.port,
-        user: functionLogin,
-        password: { env: 'WORKERS_PASSWORD' },
-        tls: 'off',
-      },
-    ]),
-  });
+  reachPostgresAt(proxy.port);
 });
 
 const rule = {

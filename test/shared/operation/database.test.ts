@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { localPassword } from '../../../local/postgres/cloudsql.ts';
-import { functionLogin, instance, type PreparedCluster, startPrepared } from '../../support/postgres.ts';
-import { nothing, operation, push, type Run, target, useWorker } from './worker.ts';
+import { instance, type PreparedCluster, startPrepared } from '../../support/postgres.ts';
+import { nothing, operation, push, type Run, reachPostgresAt, target, useWorker } from './worker.ts';
 
 let cluster: PreparedCluster;
 
@@ -9,20 +8,7 @@ let cluster: PreparedCluster;
 beforeAll(async () => {
   cluster = await startPrepared();
   await cluster.open('app');
-  Object.assign(process.env, {
-    PAINTERS_PASSWORD: localPassword,
-    DROVER_INSTANCES: JSON.stringify([
-      {
-        instances: 'acme:*:*',
-        connector: 'direct',
-        host: '127.0.0.1',
-        port: cluster.port,
-        user: functionLogin,
-        password: { env: 'PAINTERS_PASSWORD' },
-        tls: 'off',
-      },
-    ]),
-  });
+  reachPostgresAt(cluster.port);
 });
 
 const worker = useWorker();

@@ -3,6 +3,7 @@ import { PubSub } from '@google-cloud/pubsub';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import * as z from 'zod';
 import type { Interceptor } from '../../../local/grpc/server.ts';
+import { localPassword } from '../../../local/postgres/cloudsql.ts';
 import { type LocalPubSub, startPubSub } from '../../../local/pubsub/index.ts';
 import { closeFirestore, firestore } from '../../../shared/gcp/firestore.ts';
 import { closePubSub } from '../../../shared/gcp/pubsub.ts';
@@ -11,6 +12,7 @@ import type { OperationContext } from '../../../shared/operation/definition.ts';
 import type { Outcome } from '../../../shared/operation/outcome.ts';
 import { closePools } from '../../../shared/postgres/process-pools.ts';
 import { type OperationRecord, operationDocumentId } from '../../../shared/registry/operations.ts';
+import { functionLogin } from '../../support/postgres.ts';
 import { startTimedFirestore, type TimedFirestore } from '../../support/timed-firestore.ts';
 
 export const name = 'paint';
@@ -54,6 +56,19 @@ export interface Worker {
   /** A fault of Publish, until the next test. */
   onPublish: Interceptor | undefined;
   record(operationId: string, dryRun?: boolean): Promise<OperationRecord>;
+}
+
+/**
+ * Has this process reach the instances of the tests at a port on loopback. To be called before {@link useWorker}'s hooks run:
+ * the settings are read once.
+ */
+export function reachPostgresAt(port: number): void {
+  const settings = { connector: 'direct', host: '127.0.0.1', port, user: functionLogin, tls: 'off' };
+  const password = { env: 'WORKERS_PASSWORD' };
+  process.env['WORKERS_PASSWORD'] = localPassword;
+  process.env['DROVER_INSTANCES'] = JSON.stringify(
+    ['acme:*:*', 'acme-dev:*:*'].map((instances) => ({ instances, ...settings, password })),
+  );
 }
 
 /** A process that runs operations, with Firestore and Pub/Sub of its own, empty before each test. */
