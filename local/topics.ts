@@ -31,7 +31,7 @@ export async function wireTopics({
   const running = manifests.filter(({ name }) => urls.has(name));
   await Promise.all(
     running.map(({ name, trigger, subscription }) => {
-      const { maxDeliveryAttempts } = subscription;
+      const { maxDeliveryAttempts, filter } = subscription;
       const minimum = Math.min(
         subscription.minimumBackoffSeconds,
         minimumBackoffSeconds ?? Number.POSITIVE_INFINITY,
@@ -43,6 +43,7 @@ export async function wireTopics({
           ackDeadlineSeconds: subscription.ackDeadlineSeconds,
           messageRetentionDuration: { seconds: 31 * 24 * 3600 },
           expirationPolicy: {},
+          ...(filter === undefined ? {} : { filter }),
           retryPolicy: {
             minimumBackoff: duration(minimum),
             maximumBackoff: duration(subscription.maximumBackoffSeconds),

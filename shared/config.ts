@@ -43,22 +43,28 @@ export const connectionSettings = z.discriminatedUnion('connector', [cloudSql, d
 /** How to reach the instances that a pattern covers, and as whom. */
 export type ConnectionSettings = z.infer<typeof connectionSettings>;
 
-const rule = z.strictObject({
-  /** Names of functions this rule speaks of. */
-  functions: z.array(z.string()).min(1),
-  /** `project:region:name/database`; `*` stands for any run of characters within a part. */
-  targets: z
-    .array(z.string().regex(/^[^/]+:[^/]+:[^/]+\/.+$/s, 'must be project:region:name/database'))
-    .min(1),
-  /** Levels that may be made or granted; `custom:NAME` for custom roles. `*` as in `principals`. */
-  levels: z.array(z.string()).default([]),
-  /** Logins that may be given a level: names, where `*` stands for any run of characters but `:` and `/`. */
-  principals: z.array(z.string()).default([]),
-  /** Things that reach beyond one schema or one grant, such as `adopt` and `offboard`. */
-  actions: z.array(z.string()).default([]),
-  /** Grants have to end within so many hours; without it they may stay for ever. */
-  longestGrantHours: z.number().positive().optional(),
-});
+const rule = z
+  .strictObject({
+    /** Names of functions this rule speaks of. */
+    functions: z.array(z.string()).min(1),
+    /** `project:region:name/database`; `*` stands for any run of characters within a part. */
+    targets: z
+      .array(z.string().regex(/^[^/]+:[^/]+:[^/]+\/.+$/s, 'must be project:region:name/database'))
+      .default([]),
+    /** Ids of secrets; `*` as in `principals`. */
+    secrets: z.array(z.string()).default([]),
+    /** Levels that may be made or granted; `custom:NAME` for custom roles. `*` as in `principals`. */
+    levels: z.array(z.string()).default([]),
+    /** Logins that may be given a level: names, where `*` stands for any run of characters but `:` and `/`. */
+    principals: z.array(z.string()).default([]),
+    /** Things that reach beyond one schema or one grant, such as `adopt` and `offboard`. */
+    actions: z.array(z.string()).default([]),
+    /** Grants have to end within so many hours; without it they may stay for ever. */
+    longestGrantHours: z.number().positive().optional(),
+  })
+  .refine(({ targets, secrets }) => targets.length + secrets.length > 0, {
+    error: 'must name targets or secrets, or it speaks of nothing',
+  });
 
 /** Who may have what done where. What no rule allows is denied. */
 export type PolicyRule = z.infer<typeof rule>;
@@ -109,6 +115,23 @@ const configSchema = z.object({
 
   /** How often each database is compared with the registry. */
   DROVER_DRIFT_MINUTES: z.coerce.number().min(1).max(10_080).default(60),
+
+  /** How long a rotated credential goes on working, where the secret doesn't say. */
+  DROVER_SECRET_GRACE_HOURS: z.coerce.number().min(1).max(8760).default(24),
+  /** How often secrets are rotated that have no policy of their own; 0: only when asked for. */
+  DROVER_SECRET_ROTATION_DAYS: z.coerce.number().int().min(0).max(3650).default(90),
+  /** How long after it was disabled a version is destroyed. */
+  DROVER_SECRET_DESTROY_DAYS: z.coerce.number().min(1).max(3650).default(7),
+  /** Regions that secrets are kept in, separated by commas; without any Google chooses. */
+  DROVER_SECRET_LOCATIONS: z
+    .string()
+    .default('')
+    .transform((text) => text.split(',').flatMap((location) => location.trim() || [])),
+  /** Scheduled rotations under way at a time, in all and per instance. */
+  DROVER_ROTATIONS_AT_A_TIME: z.coerce.number().int().min(1).max(1000).default(20),
+  DROVER_ROTATIONS_PER_INSTANCE: z.coerce.number().int().min(1).max(1000).default(4),
+  /** After so many scheduled rotations in a row that failed, no more are begun for a while. */
+  DROVER_ROTATION_FAILURES: z.coerce.number().int().min(1).max(1000).default(5),
 
   DROVER_LOG_LEVEL: z.enum(['debug', 'info', 'warning', 'error']).default('info'),
 });

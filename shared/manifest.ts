@@ -18,6 +18,8 @@ export const manifestSchema = z.strictObject({
     ackDeadlineSeconds: z.number().int().min(10).max(600),
     minimumBackoffSeconds: z.number().min(0).max(600),
     maximumBackoffSeconds: z.number().min(0).max(600),
+    /** Which messages of the topic it gets. @see https://cloud.google.com/pubsub/docs/subscription-message-filter */
+    filter: z.string().max(256).optional(),
     /** Without it nothing is ever given up. */
     maxDeliveryAttempts: z.number().int().min(5).max(100).optional(),
   }),

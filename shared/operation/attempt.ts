@@ -50,6 +50,7 @@ export async function attempt<M>(
       id: claim.id,
       dryRun: request.dryRun,
       signal: controller.signal,
+      assertHeld: lease.assertHeld,
       remainingMs: () => Math.max(1, deadline - Date.now()),
       log: received.log,
       pools: preparing(pools()),

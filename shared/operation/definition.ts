@@ -5,6 +5,7 @@ import type { Target } from '../postgres/target.ts';
 import type { Order } from '../registry/claims.ts';
 import type { Intent } from '../registry/intents.ts';
 import type { Logger } from '../telemetry/log.ts';
+import type { Delivery } from './delivery.ts';
 import type { Outcome } from './outcome.ts';
 import type { AccessRequest } from './policy.ts';
 
@@ -16,6 +17,13 @@ export interface OperationDefinition<M> {
   readonly timeoutSeconds: number;
   /** The public contract: what a publisher may send as data. */
   readonly message: z.ZodType<M>;
+  /**
+   * Makes a message of what others send to the topic, in words of their own; undefined where it is a message as it is.
+   * `ignore` says why something is none, and asks for nothing.
+   */
+  readonly adapt?: (
+    delivery: Delivery,
+  ) => { readonly data: Buffer } | { readonly ignore: string } | undefined;
   /** What a message asks for, in the terms of the policy; undefined where that has no say in it. */
   readonly access: (message: M) => AccessRequest | undefined;
   /**
@@ -38,6 +46,12 @@ export interface OperationContext {
   readonly signal: AbortSignal;
   /** Time until the signal fires, in milliseconds. */
   readonly remainingMs: () => number;
+  /**
+   * To be called right before an effect that nothing else can fence.
+   *
+   * @throws OperationError `LEASE_LOST` where the lease may be over, by this process's own clock
+   */
+  readonly assertHeld: () => void;
   readonly log: Logger;
   readonly pools: Pools;
   /** Its place among others about the same thing, and who says to have asked. */

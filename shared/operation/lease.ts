@@ -1,6 +1,13 @@
-import { type Claim, renewLease } from '../registry/claims.ts';
+import { type Claim, leaseLost, renewLease } from '../registry/claims.ts';
 
 export interface LeaseKeeper {
+  /**
+   * Throws where the lease may be over by this process's own clock, which goes on while the process is frozen: to be called
+   * right before what nothing else can fence.
+   *
+   * @throws OperationError `LEASE_LOST`
+   */
+  assertHeld(): void;
   /** Ends the renewal and waits for one under way, so that the claim's token is settled. */
   stop(): Promise<void>;
 }
@@ -15,11 +22,16 @@ export interface LeaseKeeper {
 export function keepLease(claim: Claim, leaseSeconds: number, controller: AbortController): LeaseKeeper {
   let renewal: Promise<void> = Promise.resolve();
   let underWay = false;
+  let renewedAt = performance.now();
   const timer = setInterval(
     () => {
       if (underWay || controller.signal.aborted) return;
       underWay = true;
+      const begunAt = performance.now();
       renewal = renewLease(claim)
+        .then(() => {
+          renewedAt = begunAt;
+        })
         .catch((error: unknown) => {
           if (error instanceof Error && 'code' in error && error.code === 'LEASE_LOST')
             controller.abort(error);
@@ -31,6 +43,9 @@ export function keepLease(claim: Claim, leaseSeconds: number, controller: AbortC
     (leaseSeconds * 1000) / 3,
   );
   return {
+    assertHeld() {
+      if (performance.now() - renewedAt >= leaseSeconds * 1000) throw leaseLost(claim);
+    },
     async stop() {
       clearInterval(timer);
       await renewal;

@@ -1,6 +1,5 @@
 import { config } from '../config.ts';
 import { firestore } from '../gcp/firestore.ts';
-import { formatTarget } from '../postgres/target.ts';
 import { type Claim, claimOperation } from '../registry/claims.ts';
 import { completeOperation, type End, markReported, releaseOperation } from '../registry/completion.ts';
 import type { Intent } from '../registry/intents.ts';
@@ -13,7 +12,7 @@ import type { OperationDefinition } from './definition.ts';
 import { type Delivery, readDelivery } from './delivery.ts';
 import { OperationError } from './errors.ts';
 import { notAcknowledged } from './not-acknowledged.ts';
-import { authorize } from './policy.ts';
+import { authorize, subjectOf } from './policy.ts';
 import type { Received } from './received.ts';
 import { publishResult } from './report.ts';
 import { invalidMessage, type ParsedData, parseData, readRequest } from './request.ts';
@@ -43,7 +42,10 @@ export async function deliver<M>(definition: OperationDefinition<M>, event: unkn
   const log = createLogger({ function: name });
   let delivery: Delivery;
   try {
-    delivery = readDelivery(event);
+    const delivered = readDelivery(event);
+    const adapted = definition.adapt?.(delivered);
+    if (adapted && 'ignore' in adapted) return log.log('INFO', 'event ignored', { why: adapted.ignore });
+    delivery = { ...delivered, ...adapted };
   } catch (error) {
     throw notAcknowledged(log, classify(error));
   }
@@ -114,7 +116,7 @@ function wanted<M>({ definition, data, ...operation }: Received<M>) {
     ...operation,
     functionName: definition.name,
     messageHash: data.hash,
-    target: access && formatTarget(access.target),
+    target: access && subjectOf(access),
     leaseSeconds: config().DROVER_LEASE_SECONDS,
   };
 }

@@ -4,7 +4,10 @@ import { OperationError } from './errors.ts';
 
 /** What a message would have Drover do, in the policy's terms. */
 export interface AccessRequest {
-  readonly target: Target;
+  /** Undefined where it has nothing to do with a database. */
+  readonly target?: Target | undefined;
+  /** Ids of secrets in Secret Manager. */
+  readonly secrets?: readonly string[];
   readonly levels: readonly string[];
   /** Logins that are given one of them. */
   readonly principals: readonly string[];
@@ -26,21 +29,33 @@ export function authorize(
   rules: readonly PolicyRule[],
   now = new Date(),
 ): OperationError | undefined {
-  const target = formatTarget(request.target);
+  const target = request.target && formatTarget(request.target);
   const about = rules.filter(
-    (rule) =>
-      rule.functions.includes(functionName) && rule.targets.some((pattern) => matches(pattern, target)),
+    (rule) => rule.functions.includes(functionName) && speaksOf(rule, target, request.secrets),
   );
-  if (about.length === 0) {
-    return notAllowed(`No rule allows ${functionName} on ${target}.`, { target });
-  }
+  const what = subjectOf(request) ?? '';
+  const details = target === undefined ? { secrets: request.secrets } : { target };
+  if (about.length === 0) return notAllowed(`No rule allows ${functionName} on ${what}.`, details);
   const missing = about.map((rule) => lacking(request, rule, now)).sort((a, b) => a.length - b.length);
   const [least = []] = missing;
   if (least.length === 0) return undefined;
-  return notAllowed(`The rules for ${functionName} on ${target} don't allow: ${least.join(', ')}.`, {
-    target,
+  return notAllowed(`The rules for ${functionName} on ${what} don't allow: ${least.join(', ')}.`, {
+    ...details,
     missing: least,
   });
+}
+
+/** What a request is about, for people and the operation's record: a database, or secrets. */
+export function subjectOf({ target, secrets = [] }: AccessRequest): string | undefined {
+  if (target !== undefined) return formatTarget(target);
+  return secrets.length > 0 ? `secret ${secrets.join(', ')}` : undefined;
+}
+
+function speaksOf(rule: PolicyRule, target: string | undefined, secrets: readonly string[] = []): boolean {
+  return (
+    (target === undefined || rule.targets.some((pattern) => matches(pattern, target))) &&
+    secrets.every((secret) => rule.secrets.some((pattern) => matches(pattern, secret)))
+  );
 }
 
 /** What a request asks for and a rule doesn't allow. */

@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net';
 import type { Connector } from '@google-cloud/cloud-sql-connector';
 import type pg from 'pg';
-import type { ConnectionSettings } from '../config.ts';
 import { OperationError } from '../operation/errors.ts';
+import type { LoginSettings } from './connectors.ts';
 
-type CloudSqlSettings = Extract<ConnectionSettings, { connector: 'cloudsql' }>;
+type CloudSqlSettings = Extract<LoginSettings, { connector: 'cloudsql' }>;
 
 /** Reaches Cloud SQL instances through mutual TLS, with certificates that the Admin API signs for an hour. */
 export interface CloudSqlConnector {

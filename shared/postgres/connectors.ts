@@ -3,10 +3,17 @@ import type pg from 'pg';
 import type { ConnectionSettings } from '../config.ts';
 import { OperationError } from '../operation/errors.ts';
 import { createCloudSqlConnector } from './cloudsql.ts';
-import { readPassword } from './password.ts';
+import { type PasswordSource, readPassword } from './password.ts';
 import type { Target } from './target.ts';
 
-type DirectSettings = Extract<ConnectionSettings, { connector: 'direct' }>;
+type WithSource<S> = S extends unknown
+  ? Omit<S, 'password'> & { password?: PasswordSource | undefined }
+  : never;
+
+/** How to reach an instance, and as whom: as the configuration says, or with a password that the caller has. */
+export type LoginSettings = WithSource<ConnectionSettings>;
+
+type DirectSettings = Extract<LoginSettings, { connector: 'direct' }>;
 
 /** Turns targets into what node-postgres needs to reach them. */
 export interface Connectors {
@@ -15,7 +22,7 @@ export interface Connectors {
    *
    * @throws OperationError where Cloud SQL's API refuses, see `cloudsql.ts`
    */
-  clientConfig(target: Target, settings: ConnectionSettings): Promise<pg.ClientConfig>;
+  clientConfig(target: Target, settings: LoginSettings): Promise<pg.ClientConfig>;
   /** Stops what keeps certificates fresh. Connections that are open stay open. */
   close(): Promise<void>;
 }
@@ -58,7 +65,7 @@ async function readCertificate(path: string): Promise<string> {
 }
 
 /** A function, which node-postgres calls for every new connection whose server asks for a password. */
-function passwordOf({ user, password }: ConnectionSettings): () => Promise<string> {
+function passwordOf({ user, password }: LoginSettings): () => Promise<string> {
   return async () => {
     // Left out, node-postgres would look into PGPASSWORD and ~/.pgpass.
     if (password !== undefined) return readPassword(password);

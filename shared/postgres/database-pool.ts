@@ -1,8 +1,8 @@
 import pg from 'pg';
-import type { Config, ConnectionSettings } from '../config.ts';
+import type { Config } from '../config.ts';
 import { OperationError } from '../operation/errors.ts';
 import type { DatabaseUsage } from './connection-limits.ts';
-import type { Connectors } from './connectors.ts';
+import type { Connectors, LoginSettings } from './connectors.ts';
 import { rejection } from './rejection.ts';
 import { Session, sessionParameters } from './session.ts';
 import { formatTarget, type Target } from './target.ts';
@@ -12,7 +12,7 @@ const idleMilliseconds = 60_000;
 
 export interface DatabasePoolOptions {
   readonly target: Target;
-  readonly settings: ConnectionSettings;
+  readonly settings: LoginSettings;
   readonly config: Pick<
     Config,
     'FUNCTION_TARGET' | 'DROVER_LEASE_SECONDS' | 'DROVER_CONNECTIONS_PER_DATABASE'

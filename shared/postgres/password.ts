@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { ConnectionSettings } from '../config.ts';
 import { OperationError } from '../operation/errors.ts';
 
-export type PasswordSource = NonNullable<ConnectionSettings['password']>;
+export type PasswordSource = NonNullable<ConnectionSettings['password']> | { readonly given: string };
 
 /**
  * Reads a password from where the configuration says it is. A file is read anew at each call, so that a rotated secret
@@ -11,6 +11,7 @@ export type PasswordSource = NonNullable<ConnectionSettings['password']>;
  * @throws OperationError `PASSWORD_UNREADABLE`, retryable: a secret that is being mounted may be there a moment later
  */
 export async function readPassword(source: PasswordSource): Promise<string> {
+  if ('given' in source) return source.given;
   const password = 'env' in source ? fromVariable(source.env) : await fromFile(source.file);
   if (password === '') throw unreadable(`${describe(source)} is empty`);
   return password;
@@ -30,7 +31,7 @@ async function fromFile(path: string): Promise<string> {
   }
 }
 
-function describe(source: PasswordSource): string {
+function describe(source: NonNullable<ConnectionSettings['password']>): string {
   return 'env' in source ? `the environment variable ${source.env}` : `the file ${source.file}`;
 }
 

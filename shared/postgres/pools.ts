@@ -1,7 +1,7 @@
-import { type Config, type ConnectionSettings, connectionFor } from '../config.ts';
+import { type Config, connectionFor } from '../config.ts';
 import { OperationError } from '../operation/errors.ts';
 import { type ConnectionLimits, decide, type ReachedLimit } from './connection-limits.ts';
-import { createConnectors } from './connectors.ts';
+import { createConnectors, type LoginSettings } from './connectors.ts';
 import { DatabasePool } from './database-pool.ts';
 import { lend, type Use, unused } from './loan.ts';
 import { rejection } from './rejection.ts';
@@ -15,6 +15,17 @@ interface Usage {
   waiting: number;
 }
 
+/** A user name and its password. */
+export interface Login {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface ConnectionOptions {
+  readonly signal: AbortSignal;
+  readonly as?: Login;
+}
+
 /** Connections to every database that this process works on, within limits. */
 export interface Pools {
   /**
@@ -22,11 +33,13 @@ export interface Pools {
    * loan was discarded, or if `use` threw anything but a DatabaseError or an OperationError.
    *
    * @param options.signal ends the waiting at once, and the loan too: the connection is closed and the server rolls back
+   * @param options.as a login that isn't Drover's, by the way that the configuration says: its connection is closed after
+   *   the loan
    * @throws OperationError `TARGET_NOT_ALLOWED` if no entry of DROVER_INSTANCES covers the instance; retryable:
    *   `TOO_FEW_CONNECTIONS` after DROVER_CONNECTION_WAIT_SECONDS, `AUTHENTICATION_FAILED`, `CONNECTION_FAILED`,
    *   `CONNECTION_LOST`, `SHUTTING_DOWN`; and whatever `use` throws
    */
-  withConnection<T>(target: Target, options: { signal: AbortSignal }, use: Use<T>): Promise<T>;
+  withConnection<T>(target: Target, options: ConnectionOptions, use: Use<T>): Promise<T>;
   /** Connections open and lent, callers waiting: in all and per instance. */
   stats(): Usage & { instances: Record<string, Usage> };
   /**
@@ -50,7 +63,7 @@ export type PoolsConfig = Pick<
 
 interface Waiting {
   readonly target: Target;
-  readonly settings: ConnectionSettings;
+  readonly settings: LoginSettings;
   /** Lets it leave the line with a pool that has promised a connection. */
   readonly admit: (pool: DatabasePool) => void;
   readonly refuse: (reason: unknown) => void;
@@ -117,7 +130,7 @@ export function createPools(config: PoolsConfig): Pools {
   };
 
   /** Waits in line, until there is room, patience ends or the signal fires. */
-  const admission = async (target: Target, settings: ConnectionSettings, signal: AbortSignal) => {
+  const admission = async (target: Target, settings: LoginSettings, signal: AbortSignal) => {
     const { promise, resolve: admit, reject } = Promise.withResolvers<DatabasePool>();
     // Who has left the line is promised a connection, and must not be refused.
     const refuse = (reason: unknown) => leaveLine(waiting) && reject(reason);
@@ -138,7 +151,7 @@ export function createPools(config: PoolsConfig): Pools {
 
   const borrow = async <T>(
     target: Target,
-    settings: ConnectionSettings,
+    settings: LoginSettings,
     signal: AbortSignal,
     use: Use<T>,
   ): Promise<T> => {
@@ -166,16 +179,23 @@ export function createPools(config: PoolsConfig): Pools {
   };
 
   return {
-    async withConnection(target, { signal }, use) {
+    async withConnection(target, { signal, as }, use) {
       signal.throwIfAborted();
       if (closing !== undefined) throw shuttingDown();
-      const settings = connectionFor(target.instance, config.DROVER_INSTANCES);
-      if (settings === undefined) throw notAllowed(target.instance);
+      const configured = connectionFor(target.instance, config.DROVER_INSTANCES);
+      if (configured === undefined) throw notAllowed(target.instance);
+      const settings: LoginSettings = as ? asLogin(configured, as) : configured;
 
       const call = new AbortController();
       const abort = () => call.abort(signal.reason);
       signal.addEventListener('abort', abort, { once: true });
-      const borrowing = borrow(target, settings, call.signal, use).finally(() => calls.delete(call));
+      const briefly: typeof use = (client, loan) => {
+        loan.discard();
+        return use(client, loan);
+      };
+      const borrowing = borrow(target, settings, call.signal, as ? briefly : use).finally(() =>
+        calls.delete(call),
+      );
       calls.set(call, borrowing);
       try {
         // After an abort nobody has to wait for what is still to be tidied up.
@@ -208,12 +228,16 @@ export function createPools(config: PoolsConfig): Pools {
   };
 }
 
+function asLogin(configured: LoginSettings, { user, password }: Login): LoginSettings {
+  return { ...configured, user, password: { given: password } };
+}
+
 function newUsage(): Usage {
   return { open: 0, busy: 0, waiting: 0 };
 }
 
-function keyOf({ instance, database }: Target, { user }: ConnectionSettings): string {
-  return JSON.stringify([instance, database, user]);
+function keyOf({ instance, database }: Target, { user, password }: LoginSettings): string {
+  return JSON.stringify([instance, database, user, password ?? null]);
 }
 
 function tooFew({ target, reached }: Waiting, seconds: number): OperationError {

@@ -129,6 +129,10 @@ async function execute(client: pg.ClientBase, statements: readonly Sql[]): Promi
 }
 
 function withStatement(error: unknown, statement: Sql | undefined): unknown {
-  if (isServerError(error) && statement !== undefined) error.message += ` (in: ${statement.text})`;
+  if (isServerError(error) && statement !== undefined)
+    error.message += ` (in: ${statement.text.replace(verifier, '…')})`;
   return error;
 }
+
+/** What can be guessed from has no place in an error. */
+const verifier = /SCRAM-SHA-256\$[^']*/g;

@@ -22,6 +22,13 @@ export const permissivePolicy = {
       principals: ['*'],
       actions: ['exact', 'offboard', 'mend', 'createMissing', 'customRoles', 'native:pg_signal_backend'],
     },
+    {
+      functions: ['rotate-secret'],
+      targets: [`${localInstance}/app*`],
+      secrets: ['app-*', 'value-*'],
+      levels: ['owner', 'writer', 'reader', 'analyst', 'monitor', 'custom:*'],
+      actions: ['create', 'adopt', 'force', 'repair', 'probe'],
+    },
   ],
 };
 
@@ -66,6 +73,9 @@ export interface OtherEvent {
 
 /** What tests of grants need. */
 export const grantFunctions = ['create-schema', 'grant-roles', 'reconcile', 'dead-letter'];
+
+/** What tests of secrets need. */
+export const secretFunctions = ['create-schema', 'rotate-secret', 'dead-letter'];
 
 export const target = (database: string) => ({ instance: localInstance, database });
 

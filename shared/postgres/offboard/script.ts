@@ -43,6 +43,12 @@ export class Script {
     return true;
   }
 
+  /** Forgets what was to be run: it was only to be told. */
+  clear(): void {
+    this.#deeds.length = 0;
+    this.#loans.length = 0;
+  }
+
   statements(): Sql[] {
     if (this.#deeds.length === 0) return [];
     const options = this.#serverVersion < 160000 ? sql`` : sql` WITH INHERIT TRUE, SET TRUE`;

@@ -1,11 +1,6 @@
-import type {
-  DocumentReference,
-  DocumentSnapshot,
-  Firestore,
-  Timestamp,
-  Transaction,
-} from '@google-cloud/firestore';
+import type { DocumentReference, DocumentSnapshot, Firestore, Transaction } from '@google-cloud/firestore';
 import { OperationError } from '../../operation/errors.ts';
+import { withDates } from '../dates.ts';
 import { Superseded } from '../intents.ts';
 import { isFinal, type OperationState, operationsCollection } from '../operations.ts';
 import { type Closed, type GrantSetWish, type Merged, merge, newerUndecided } from './merge.ts';
@@ -30,18 +25,6 @@ export function readSet(
 /** Who wrote a document that an operation signs. */
 export function readAuthor(snapshot: DocumentSnapshot): Author {
   return withDates(snapshot.data()) as Author;
-}
-
-/** Firestore's times as JavaScript's. */
-function withDates(value: unknown): unknown {
-  if (isTimestamp(value)) return value.toDate();
-  if (Array.isArray(value)) return value.map(withDates);
-  if (value === null || typeof value !== 'object' || Buffer.isBuffer(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, part]) => [key, withDates(part)]));
-}
-
-function isTimestamp(value: unknown): value is Timestamp {
-  return typeof value === 'object' && value !== null && 'toDate' in value;
 }
 
 /**

@@ -5,6 +5,7 @@ import { type AccessRequest, authorize } from '../../../shared/operation/policy.
 const rule = (more: Partial<PolicyRule> = {}): PolicyRule => ({
   functions: ['create-schema'],
   targets: ['acme:europe-west1:main/app*'],
+  secrets: [],
   levels: [],
   principals: [],
   actions: [],

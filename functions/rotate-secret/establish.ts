@@ -1,0 +1,259 @@
+import {
+  createSecret,
+  findSecret,
+  listVersions,
+  type SecretInfo,
+  updateSecret,
+} from '../../shared/gcp/secrets.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
+import type { Outcome } from '../../shared/operation/outcome.ts';
+import { logsIn, prove } from '../../shared/postgres/logins/proof.ts';
+import { settleChange } from '../../shared/registry/secrets/store.ts';
+import { type Credential, copiesOfPassword, readCredential } from '../../shared/secrets/credential.ts';
+import {
+  alias,
+  formatManaged,
+  isManaged,
+  type ManagedSecret,
+  managedLabel,
+  type PostgresSecret,
+  readManaged,
+} from '../../shared/secrets/managed.ts';
+import { observe, readValue } from '../../shared/secrets/observe.ts';
+import { optionsOf, refuseAliases, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
+import { dueAt } from '../../shared/secrets/schedule.ts';
+import { attemptChange } from './attempt.ts';
+import { makeLogins } from './logins.ts';
+import { managedFrom, refuseMismatch, withSettings } from './managed.ts';
+import type { RotateSecretMessage } from './message.ts';
+import { rotateAt } from './rotate.ts';
+
+/** The version of a secret that is adopted, which applications use. */
+interface Adopted {
+  readonly version: number;
+  readonly createdAt: Date;
+  /** Of a database's secret. */
+  readonly credential: Credential | undefined;
+}
+
+/**
+ * Actions create and adopt: the logins, the secret, and the first credential; of a secret that has one, that it is Drover's
+ * from now on. Where it is already, only its settings change.
+ */
+export async function establishSecret(
+  message: RotateSecretMessage,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const { secret: id, action } = message;
+  const found = await findSecret(id);
+  const adopted = found && !isManaged(found) ? await adoptable(message, found) : undefined;
+  if (action === 'adopt' && found === undefined) throw notFound(id);
+  const managed = managedOf(message, found, adopted?.credential?.username);
+  if (found) refuseAliases(found);
+  if (operation.dryRun) return plan(message, managed, found, adopted, operation);
+  const kind = action === 'adopt' ? 'adopt' : 'create';
+  return attemptChange(operation, { id, managed, action: kind, scheduled: false }, async (begun) => {
+    const made =
+      managed.kind === 'postgres'
+        ? await makeLogins(id, managed, adopted?.credential?.username, begun.epoch, operation)
+        : undefined;
+    if (adopted && managed.kind === 'postgres') await proveAdopted(id, managed, adopted, operation);
+    const secret = await mark(id, managed, found, adopted);
+    const rest =
+      adopted || secret.aliases[alias.current] !== undefined
+        ? await settleKnown(id, managed, kind, secret, adopted, operation)
+        : await rotateAt(
+            { ...begun, id, managed, seen: await observe(id), force: false, action: kind },
+            operation,
+          );
+    const changes = [...(made?.changes ?? []), ...secretChange(id, found), ...rest.changes];
+    return { ...rest, changes, notes: made?.notes ?? [] };
+  });
+}
+
+/** What is said to be wanted, where the secret doesn't say yet what it is. */
+function managedOf(
+  message: RotateSecretMessage,
+  found: SecretInfo | undefined,
+  adopted: string | undefined,
+): ManagedSecret {
+  const { kind, strategy, target, schema, level, customRole, prefix } = message;
+  if (found === undefined || !isManaged(found)) return managedFrom(message, adopted);
+  const known = readManaged(found);
+  const role = level ?? customRole;
+  refuseMismatch(message.secret, known, { kind, strategy, ...target, schema, role, prefix });
+  return withSettings(known, message);
+}
+
+/**
+ * What a secret that isn't Drover's holds.
+ *
+ * @returns undefined where it is empty: then it gets its first credential
+ * @throws OperationError `SECRET_EXISTS`, `SECRET_UNREADABLE`, `INVALID_MESSAGE`
+ */
+async function adoptable(message: RotateSecretMessage, found: SecretInfo): Promise<Adopted | undefined> {
+  const { secret: id, action, kind } = message;
+  const versions = await listVersions(id);
+  if (action === 'create' && versions.length > 0) throw exists(id);
+  if (kind === undefined) throw needed('kind', 'is needed: the secret is not Drover’s yet');
+  const newest = versions.find(({ state }) => state === 'ENABLED');
+  const number = found.aliases[alias.current] ?? newest?.number;
+  const version = versions.find((one) => one.number === number && one.state === 'ENABLED');
+  if (version === undefined) {
+    if (kind === 'postgres' && message.level === undefined && message.customRole === undefined)
+      throw needed('level', 'is needed: the secret is empty, so its logins are made');
+    return undefined;
+  }
+  const { createdAt } = version;
+  if (kind !== 'postgres') return { version: version.number, createdAt, credential: undefined };
+  const value = await readValue(id, version.number, new Map());
+  const read = value === undefined ? { problem: 'was disabled meanwhile' } : readCredential(value);
+  if ('problem' in read) throw unreadable(id, version.number, read.problem);
+  const copies = copiesOfPassword(read.credential);
+  if (copies.length > 0)
+    throw unreadable(
+      id,
+      version.number,
+      `has the password in ${copies.join(', ')} too, which a rotation would leave behind`,
+    );
+  const { target } = message;
+  const { database } = read.credential;
+  if (target && database !== undefined && database !== target.database)
+    throw needed('target.database', 'is another database than the secret names');
+  return { version: version.number, createdAt, credential: read.credential };
+}
+
+/** The adopted credential works, and its twin may do the same: the first rotation will find nothing in its way. */
+async function proveAdopted(
+  id: string,
+  managed: PostgresSecret,
+  { version, credential }: Adopted,
+  operation: OperationContext,
+): Promise<void> {
+  if (credential === undefined) return;
+  const login = { user: credential.username, password: credential.password };
+  const options = optionsOf(operation);
+  if (!(await logsIn(managed, login, options)))
+    throw unreadable(id, version, `names the login ${login.user}, which refuses its password`);
+  const twin = managed.logins.find((name) => name !== login.user);
+  const proof = { credential: login, twin, ...roleOf(managed), probe: managed.probe ?? undefined };
+  await prove(scopeOf(id, managed), proof, options);
+}
+
+/** Says on the secret that it is Drover's. */
+async function mark(
+  id: string,
+  managed: ManagedSecret,
+  found: SecretInfo | undefined,
+  adopted: Adopted | undefined,
+): Promise<SecretInfo> {
+  if (
+    found &&
+    JSON.stringify(found.annotations) === JSON.stringify({ ...found.annotations, ...formatManaged(managed) })
+  )
+    return found;
+  const labels = { ...found?.labels, [managedLabel.key]: managedLabel.value };
+  const annotations = { ...found?.annotations, ...formatManaged(managed) };
+  if (found === undefined) {
+    const created = await createSecret(id, { labels, annotations });
+    if (created) return created;
+    // An attempt before this one made it, or somebody else in this moment: the next attempt looks.
+    throw new OperationError('SECRET_CHANGED', `The secret ${id} was created at the same moment`, {
+      retryable: true,
+    });
+  }
+  return updateSecret(found, {
+    labels,
+    annotations,
+    ...(adopted ? { aliases: { ...found.aliases, [alias.current]: adopted.version } } : {}),
+  });
+}
+
+/** A secret that has its credential: the registry gets to know it, and nothing else changes. */
+async function settleKnown(
+  id: string,
+  managed: ManagedSecret,
+  action: 'create' | 'adopt',
+  secret: SecretInfo,
+  adopted: Adopted | undefined,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const { current, previous, versions } = await observe(id);
+  const version = current ?? secret.aliases[alias.current] ?? null;
+  const createdAt = adopted?.createdAt ?? versions.find(({ number }) => number === version)?.createdAt;
+  const rotatedAt = createdAt ?? new Date();
+  const actor = operation.asked.claimedActor;
+  await settleChange(operation, id, {
+    event: { action, ...(version === null ? {} : { version }), ...(actor === undefined ? {} : { actor }) },
+    managed,
+    fields: {
+      current: version,
+      previous: previous ?? null,
+      rotatedAt,
+      nextRotation: dueAt(rotatedAt, managed.policy, Math.random()),
+      failures: 0,
+    },
+  });
+  return { changes: [], summary: { version: version ?? 0 } };
+}
+
+function secretChange(id: string, found: SecretInfo | undefined): Outcome['changes'] {
+  if (found === undefined) return [{ action: 'create', kind: 'secret', name: id }];
+  return isManaged(found) ? [] : [{ action: 'alter', kind: 'secret', name: id, detail: 'adopted' }];
+}
+
+async function plan(
+  { secret: id }: RotateSecretMessage,
+  managed: ManagedSecret,
+  found: SecretInfo | undefined,
+  adopted: Adopted | undefined,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const made =
+    managed.kind === 'postgres'
+      ? await makeLogins(id, managed, adopted?.credential?.username, undefined, operation)
+      : { changes: [], statements: [], notes: [] };
+  const first = adopted || found?.aliases[alias.current] !== undefined;
+  return {
+    changes: [
+      ...made.changes,
+      ...secretChange(id, found),
+      ...(first ? [] : [{ action: 'create' as const, kind: 'secret version', name: id }]),
+    ],
+    notes: made.notes,
+    statements: made.statements,
+  };
+}
+
+function notFound(id: string): OperationError {
+  return new OperationError(
+    'SECRET_NOT_FOUND',
+    `There is no secret ${id} to adopt. Send the action create.`,
+    {
+      details: { name: id },
+    },
+  );
+}
+
+function exists(id: string): OperationError {
+  return new OperationError(
+    'SECRET_EXISTS',
+    `The secret ${id} exists, has versions and is not Drover's. Send the action adopt if it is to be.`,
+    { details: { name: id } },
+  );
+}
+
+function unreadable(id: string, version: number, problem: string): OperationError {
+  return new OperationError(
+    'SECRET_UNREADABLE',
+    `Version ${version} of the secret ${id} ${problem}, so it can't be adopted as it is.`,
+    { details: { name: id, place: `versions/${version}` } },
+  );
+}
+
+function needed(field: string, message: string): OperationError {
+  return new OperationError('INVALID_MESSAGE', `The message can't be used: data.${field}: ${message}`, {
+    details: { problems: [{ path: `data.${field}`, message }] },
+  });
+}

@@ -1,0 +1,110 @@
+import { applyToSet } from '../../shared/grants/apply.ts';
+import { desiredOf, type SetScope } from '../../shared/grants/scope.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
+import type { Change, Note } from '../../shared/operation/outcome.ts';
+import { convergeGrants } from '../../shared/postgres/grants/converge.ts';
+import type { InspectedGrants } from '../../shared/postgres/grants/model.ts';
+import { examineGrants } from '../../shared/postgres/grants/refusals.ts';
+import { type EnsuredLogins, ensureLogins } from '../../shared/postgres/logins/ensure.ts';
+import type { GrantSetWish } from '../../shared/registry/grants/merge.ts';
+import { emptySet } from '../../shared/registry/grants/model.ts';
+import { wantedOf } from '../../shared/registry/grants/outcome.ts';
+import { mergeWhole, registerWish } from '../../shared/registry/grants/store.ts';
+import type { PostgresSecret } from '../../shared/secrets/managed.ts';
+import { optionsOf, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
+
+export interface MadeLogins extends EnsuredLogins {
+  readonly notes: readonly Note[];
+}
+
+/**
+ * Makes a secret's logins, and members of its role: the grant is in the registry like any other, so that comparisons,
+ * reports and offboarding know it.
+ *
+ * @param epoch of this attempt; undefined in a dry run, which changes nothing
+ */
+export async function makeLogins(
+  id: string,
+  managed: PostgresSecret,
+  adopted: string | undefined,
+  epoch: number | undefined,
+  operation: OperationContext,
+): Promise<MadeLogins> {
+  const { logins } = managed;
+  const { role, acts } = roleOf(managed);
+  const actAs = acts ? role : undefined;
+  // First, for a login is of no use where there is no role for it.
+  const planned = await granted(id, managed, true, operation);
+  const made = await ensureLogins(
+    { scope: scopeOf(id, managed), logins, adopted, actAs, epoch },
+    optionsOf(operation),
+  );
+  const done = epoch === undefined ? planned : await granted(id, managed, false, operation);
+  return {
+    changes: [...made.changes, ...done.changes],
+    statements: [...made.statements, ...planned.statements],
+    notes: done.notes,
+  };
+}
+
+interface Granted {
+  readonly changes: readonly Change[];
+  readonly notes: readonly Note[];
+  readonly statements: readonly string[];
+}
+
+async function granted(
+  id: string,
+  { role, logins, ...where }: PostgresSecret,
+  dryRun: boolean,
+  operation: OperationContext,
+): Promise<Granted> {
+  if (role === null) return { changes: [], notes: [], statements: [] };
+  const scope: SetScope = { instance: where.instance, database: where.database, schema: where.schema };
+  const { claimedActor, ...order } = operation.asked;
+  const wish: GrantSetWish = {
+    mode: 'add',
+    author: { operation: operation.id, ...order },
+    ...(claimedActor === undefined ? {} : { actor: claimedActor }),
+    grants: logins.map((principal) => ({ principal, kind: 'login', role, reason: `secret ${id}` })),
+    customRoles: [],
+  };
+  const examine = (found: InspectedGrants) => refuseGrants(scope, wish, found, dryRun);
+  if (dryRun) {
+    const { set, superseded } = mergeWhole(emptySet(scope), wish);
+    const desired = desiredOf(scope, wantedOf(set, wish, superseded), undefined);
+    const converged = await convergeGrants(operation.pools, scope, [desired], {
+      ...operation,
+      soon: logins,
+      examine,
+    });
+    return { changes: converged.changes, notes: converged.notes, statements: converged.planned };
+  }
+  const applied = await applyToSet(operation, {
+    scope,
+    register: (transaction, ref, set, atLeast) => registerWish(transaction, ref, set, wish, atLeast),
+    wanted: ({ set, superseded }) => wantedOf(set, wish, superseded),
+    examine,
+  });
+  return { changes: applied.changes, notes: applied.notes, statements: [] };
+}
+
+/** @throws OperationError with the place of what stands against the grants */
+function refuseGrants(
+  { database, schema }: SetScope,
+  wish: GrantSetWish,
+  found: InspectedGrants,
+  soon: boolean,
+): void {
+  const grants = wish.grants.map((grant) => ({ ...grant, present: true }));
+  const [refusal] = examineGrants({ database, schema: schema ?? undefined }, grants, found).filter(
+    ({ code }) => !soon || code !== 'PRINCIPAL_NOT_FOUND',
+  );
+  if (refusal === undefined) return;
+  const { code, field, message, statements } = refusal;
+  const path = field === 'principal' ? 'data.secret' : `data.${field}`;
+  throw new OperationError(code, `The secret's logins can't be granted their role: ${message}.`, {
+    details: { problems: [{ path, code, message }], ...(statements ? { statements } : {}) },
+  });
+}

@@ -1,0 +1,105 @@
+import { config } from '../../shared/config.ts';
+import { hash } from '../../shared/operation/canonical.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
+import { authorize } from '../../shared/operation/policy.ts';
+import { nameProblem } from '../../shared/postgres/principals.ts';
+import { maxIdentifierBytes } from '../../shared/postgres/target.ts';
+import type { ManagedSecret, PostgresSecret, Strategy } from '../../shared/secrets/managed.ts';
+import type { RotateSecretMessage } from './message.ts';
+
+/** What a secret is to be, as the message that makes it Drover's says. */
+export function managedFrom(message: RotateSecretMessage, adopted?: string): ManagedSecret {
+  const settings = {
+    graceMinutes: message.grace ?? config().DROVER_SECRET_GRACE_HOURS * 60,
+    policy: message.policy ?? defaultPolicy(),
+  };
+  const { kind, secret, target, strategy = 'two-user' } = message;
+  if (kind === 'random') return { kind, ...settings };
+  if (kind === 'api-key') return { kind, prefix: message.prefix ?? 'key', ...settings };
+  if (target === undefined) throw new Error('a database’s secret without a target was accepted');
+  return {
+    kind: 'postgres',
+    strategy,
+    ...target,
+    schema: message.schema ?? null,
+    role: message.level ?? message.customRole ?? null,
+    logins: adopted === undefined ? loginsFor(secret, strategy) : adoptedLogins(message, adopted, strategy),
+    probe: message.probe ?? null,
+    ...settings,
+  };
+}
+
+/** Rotations that a default asks for are spread over a tenth of their time. */
+function defaultPolicy() {
+  const everyDays = config().DROVER_SECRET_ROTATION_DAYS;
+  return everyDays === 0 ? null : { everyDays, jitterDays: everyDays / 10 };
+}
+
+/** The settings of a secret, with those that a message gives. */
+export function withSettings<M extends ManagedSecret>(managed: M, message: RotateSecretMessage): M {
+  return {
+    ...managed,
+    ...(message.grace === undefined ? {} : { graceMinutes: message.grace }),
+    ...(message.policy === undefined ? {} : { policy: message.policy }),
+    ...(message.probe === undefined || managed.kind !== 'postgres' ? {} : { probe: message.probe }),
+  };
+}
+
+/** Called as the secret, where PostgreSQL and Drover allow that. */
+function loginsFor(secret: string, strategy: Strategy): string[] {
+  const plain = /^[a-z][a-z0-9_-]*$/.test(secret) && secret.length <= maxIdentifierBytes - 2;
+  const base = plain && !nameProblem('login', `${secret}_a`) ? secret : `secret_${hash(secret).slice(0, 24)}`;
+  return strategy === 'two-user' ? [`${base}_a`, `${base}_b`] : [base];
+}
+
+function adoptedLogins({ twin }: RotateSecretMessage, first: string, strategy: Strategy): string[] {
+  if (strategy === 'single-user') return [first];
+  const second = twin ?? `${first.replace(/_a$/, '')}_b`;
+  const problem = second === first ? 'is the first login' : nameProblem('login', second);
+  if (problem === undefined) return [first, second];
+  throw new OperationError(
+    'INVALID_MESSAGE',
+    `The second login would be called ${second}, which ${problem}. Give it a name in the field twin.`,
+    { details: { problems: [{ path: 'data.twin', message: problem }] } },
+  );
+}
+
+/** @throws OperationError `NOT_ALLOWED`: the policy doesn't let this secret's logins be changed where they are */
+export function authorizeManaged(id: string, managed: ManagedSecret): void {
+  if (managed.kind !== 'postgres') return;
+  const { instance, database } = managed;
+  const request = { target: { instance, database }, secrets: [id], levels: [], principals: [], actions: [] };
+  const refused = authorize('rotate-secret', request, config().DROVER_POLICY.rules);
+  if (refused) throw refused;
+}
+
+/** Whether the policy has an action for this secret. */
+export function mayFor(action: string, id: string, { instance, database }: PostgresSecret): boolean {
+  const request = {
+    target: { instance, database },
+    secrets: [id],
+    levels: [],
+    principals: [],
+    actions: [action],
+  };
+  return authorize('rotate-secret', request, config().DROVER_POLICY.rules) === undefined;
+}
+
+/** @throws OperationError `SECRET_MISMATCH` where a message says something else of a secret than is so */
+export function refuseMismatch(
+  id: string,
+  managed: ManagedSecret,
+  asked: Partial<Record<string, unknown>>,
+): void {
+  const is = managed as unknown as Record<string, unknown>;
+  const differing = Object.entries(asked).find(
+    ([field, value]) => value !== undefined && JSON.stringify(is[field]) !== JSON.stringify(value),
+  );
+  if (differing === undefined) return;
+  const [field, value] = differing;
+  throw new OperationError(
+    'SECRET_MISMATCH',
+    `The secret ${id} is Drover's already, with ${field} ${JSON.stringify(is[field] ?? null)} and not ${JSON.stringify(value)}. That can't be changed.`,
+    { details: { name: id, place: `data.${field}` } },
+  );
+}

@@ -1,0 +1,186 @@
+import { config } from '../../shared/config.ts';
+import { destroyVersion, disableVersion, updateSecret } from '../../shared/gcp/secrets.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
+import { newPassword, setPassword } from '../../shared/postgres/logins/password.ts';
+import { describeSessions } from '../../shared/postgres/logins/refusals.ts';
+import { endLoginSessions } from '../../shared/postgres/logins/sessions.ts';
+import type { SecretRecord } from '../../shared/registry/secrets/model.ts';
+import {
+  readSecretRecord,
+  type Settled,
+  secretRef,
+  settleChange,
+} from '../../shared/registry/secrets/store.ts';
+import { alias, type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
+import { type Observation, observe, readCredentials, refuseUnusable } from '../../shared/secrets/observe.ts';
+import { disabled, optionsOf, scopeOf } from '../../shared/secrets/rotation.ts';
+import { graceEnd } from '../../shared/secrets/schedule.ts';
+import { idleLogin } from '../../shared/secrets/two-user.ts';
+import { attemptChange } from './attempt.ts';
+import { authorizeManaged, mayFor } from './managed.ts';
+import type { RotateSecretMessage } from './message.ts';
+
+const dayMs = 86_400_000;
+
+/** When a login that is still in use is looked at again. */
+const againMs = 3_600_000;
+
+/** What has come of a stage, and when the next one is. */
+interface Stage {
+  readonly changes: readonly Change[];
+  readonly notes: readonly Note[];
+  readonly fields: Settled['fields'];
+}
+
+/**
+ * Action retire: puts out of use what the last rotation replaced, once its grace period is over and nobody uses it any
+ * more; and some days later destroys it. Before that it succeeds without doing anything.
+ */
+export async function retireSecret(
+  { secret: id }: RotateSecretMessage,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const seen = await observe(id);
+  const managed = readManaged(seen.secret);
+  authorizeManaged(id, managed);
+  const record = readSecretRecord(await (await secretRef(operation, id)).get());
+  const dueAt = retirementOf(seen, record, managed);
+  if (dueAt === undefined || dueAt > new Date()) return notDue(id, dueAt);
+  if (operation.dryRun) return plan(id, seen, record);
+  return attemptChange(operation, { id, managed, action: 'retire', scheduled: false }, async ({ epoch }) => {
+    const { changes, notes, fields } = record?.retiredAt
+      ? await destroy(id, seen)
+      : await putOutOfUse(id, managed, seen, epoch, operation);
+    const detail = notes[0]?.code ?? (record?.retiredAt ? 'destroyed' : 'disabled');
+    await settleChange(operation, id, { event: { action: 'retire', detail }, managed, fields });
+    return { changes, notes, ...(notes.length > 0 ? { partial: true } : {}) };
+  });
+}
+
+/** When the next stage is due; undefined where there is nothing to retire. */
+function retirementOf(
+  { current = 0, versions }: Observation,
+  record: SecretRecord | undefined,
+  { graceMinutes }: ManagedSecret,
+): Date | undefined {
+  const isOld = versions.some(({ number, state }) => number < current && state !== 'DESTROYED');
+  if (!isOld) return undefined;
+  if (record?.retiredAt) return destructionAt(record.retiredAt);
+  const rotatedAt = record?.rotatedAt ?? versions.find(({ number }) => number === current)?.createdAt;
+  return rotatedAt && graceEnd(rotatedAt, graceMinutes);
+}
+
+function destructionAt(retiredAt: Date): Date {
+  return new Date(retiredAt.getTime() + config().DROVER_SECRET_DESTROY_DAYS * dayMs);
+}
+
+function notDue(id: string, dueAt: Date | undefined): Outcome {
+  const message =
+    dueAt === undefined
+      ? `Nothing of ${id} is to be retired.`
+      : `What the last rotation of ${id} replaced is due on ${dueAt.toISOString()}; nothing was done.`;
+  return { changes: [], notes: [{ code: 'NOT_DUE_YET', message }] };
+}
+
+/** The first stage: version, then password, so that no enabled version is ever without its password. */
+async function putOutOfUse(
+  id: string,
+  managed: ManagedSecret,
+  seen: Observation,
+  epoch: number,
+  operation: OperationContext,
+): Promise<Stage> {
+  const changes: Change[] = [];
+  const { numbers, login } =
+    managed.kind === 'postgres' && managed.strategy === 'two-user'
+      ? await idleOf(id, managed, seen)
+      : { numbers: olderThanCurrent(seen), login: undefined };
+  if (login !== undefined && managed.kind === 'postgres') {
+    const inUse = await freeLogin(id, managed, login, operation, changes);
+    if (inUse) return { changes, notes: [inUse], fields: { nextRetirement: new Date(Date.now() + againMs) } };
+  }
+  const { [alias.previous]: previous, ...aliases } = seen.secret.aliases;
+  if (previous !== undefined) await updateSecret(seen.secret, { aliases });
+  for (const number of numbers) {
+    await disableVersion(id, number);
+    changes.push(disabled(id, number));
+  }
+  if (login !== undefined && managed.kind === 'postgres') {
+    operation.assertHeld();
+    const change = { login, password: newPassword(), epoch, onlyIdle: true };
+    await setPassword(scopeOf(id, managed), change, optionsOf(operation));
+    changes.push({ action: 'alter', kind: 'login', name: login, detail: 'a password that nobody knows' });
+  }
+  const now = new Date();
+  return {
+    changes,
+    notes: [],
+    fields: { previous: null, retiredAt: now, nextRetirement: destructionAt(now) },
+  };
+}
+
+function olderThanCurrent({ current = 0, versions }: Observation): number[] {
+  return versions
+    .filter(({ number, state }) => number < current && state === 'ENABLED')
+    .map(({ number }) => number);
+}
+
+/** The login that is not in use any more, and the versions that name it. */
+async function idleOf(id: string, managed: PostgresSecret, seen: Observation) {
+  const { usable, unusable } = await readCredentials(seen, managed, new Map());
+  refuseUnusable(id, unusable);
+  const enabled = usable.map(({ number, credential }) => ({ number, login: credential.username }));
+  const [first = '', second = ''] = managed.logins;
+  const login = idleLogin({ enabled, current: seen.current, logins: [first, second] });
+  const numbers = enabled.filter((version) => version.login === login).map(({ number }) => number);
+  return { login, numbers };
+}
+
+/** What keeps a login from being retired; undefined where nothing does, or not any more. */
+async function freeLogin(
+  id: string,
+  managed: PostgresSecret,
+  login: string,
+  operation: OperationContext,
+  changes: Change[],
+): Promise<Note | undefined> {
+  const end = mayFor('endSessions', id, managed);
+  const { ended, left } = await endLoginSessions(scopeOf(id, managed), login, end, optionsOf(operation));
+  for (const { pid, database, application } of ended) {
+    const detail = `ended ${pid}${application === '' ? '' : ` (${application})`}`;
+    changes.push({ action: 'revoke', kind: 'session', name: database ?? '', detail });
+  }
+  if (left.length === 0) return undefined;
+  return {
+    code: 'SESSIONS_OPEN',
+    message: `${login} is still in use, and stays until it isn't: ${describeSessions(left)}. Have the application read its secret again.`,
+  };
+}
+
+/** The second stage. */
+async function destroy(id: string, { current = 0, versions }: Observation): Promise<Stage> {
+  const changes: Change[] = [];
+  for (const { number, state } of versions) {
+    if (number >= current || state !== 'DISABLED') continue;
+    await destroyVersion(id, number);
+    changes.push({ action: 'alter', kind: 'secret version', name: `${id}/${number}`, detail: 'destroyed' });
+  }
+  return { changes, notes: [], fields: { nextRetirement: null } };
+}
+
+function plan(id: string, seen: Observation, record: SecretRecord | undefined): Outcome {
+  const { current = 0, versions } = seen;
+  const [state, detail] = record?.retiredAt ? ['DISABLED', 'destroyed'] : ['ENABLED', 'disabled'];
+  return {
+    changes: versions
+      .filter((version) => version.number < current && version.state === state)
+      .map(({ number }) => ({
+        action: 'alter',
+        kind: 'secret version',
+        name: `${id}/${number}`,
+        detail: detail ?? '',
+      })),
+    statements: [],
+  };
+}

@@ -1,0 +1,147 @@
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
+import type { Outcome } from '../../shared/operation/outcome.ts';
+import { identifier } from '../../shared/postgres/sql.ts';
+import type { SecretEvent, SecretRecord } from '../../shared/registry/secrets/model.ts';
+import { readSecretRecord, secretRef, settleChange } from '../../shared/registry/secrets/store.ts';
+import type { ManagedSecret } from '../../shared/secrets/managed.ts';
+import { readManaged } from '../../shared/secrets/managed.ts';
+import { type Observation, observe, readCredentials, refuseUnusable } from '../../shared/secrets/observe.ts';
+import { rotateSingleUser } from '../../shared/secrets/rotate-single-user.ts';
+import { rotateTwoUser } from '../../shared/secrets/rotate-two-user.ts';
+import { rotateValue } from '../../shared/secrets/rotate-value.ts';
+import { type Rotated, type Rotation, refuseAliases } from '../../shared/secrets/rotation.ts';
+import { dueAt, graceEnd } from '../../shared/secrets/schedule.ts';
+import { idleLogin } from '../../shared/secrets/two-user.ts';
+import { attemptChange } from './attempt.ts';
+import { authorizeManaged, refuseMismatch, withSettings } from './managed.ts';
+import type { RotateSecretMessage } from './message.ts';
+
+/** Action rotate: another credential. */
+export async function rotateSecret(
+  message: RotateSecretMessage,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const { secret: id, kind, strategy, scheduled } = message;
+  const seen = await observe(id);
+  const known = readManaged(seen.secret);
+  refuseMismatch(id, known, { kind, strategy });
+  const managed = withSettings(known, message);
+  authorizeManaged(id, managed);
+  refuseAliases(seen.secret);
+  if (seen.movedBy !== operation.id) {
+    const record = readSecretRecord(await (await secretRef(operation, id)).get());
+    const until = graceOf(seen, record, managed);
+    if (until !== undefined && !message.force) {
+      if (scheduled) return recently(id, until);
+      throw inGrace(id, until);
+    }
+  }
+  if (operation.dryRun) return plan(id, managed, seen);
+  return attemptChange(operation, { id, managed, action: 'rotate', scheduled }, ({ epoch, record }) =>
+    rotateAt({ id, managed, seen, epoch, record, force: message.force, action: 'rotate' }, operation),
+  );
+}
+
+export interface RotationStart {
+  readonly id: string;
+  readonly managed: ManagedSecret;
+  readonly seen: Observation;
+  readonly epoch: number;
+  readonly record: SecretRecord;
+  readonly force: boolean;
+  readonly action: SecretEvent['action'];
+}
+
+/** Rotates, and says in the registry what is so now and what is to be done when. */
+export async function rotateAt(start: RotationStart, operation: OperationContext): Promise<Outcome> {
+  const { id, managed, record, action } = start;
+  const rotation = { ...start, operation, cache: new Map(), changes: [] };
+  const rotated = await rotateByStrategy(rotation);
+  const { current, momentMs } = rotated;
+  // An attempt that is resumed after the aliases were moved doesn't see any more where they were.
+  const former = record.current !== null && record.current !== current ? record.current : null;
+  const previous = rotated.previous ?? former;
+  const now = new Date();
+  const actor = operation.asked.claimedActor;
+  await settleChange(operation, id, {
+    event: { action, version: current, ...(actor === undefined ? {} : { actor }) },
+    managed,
+    fields: {
+      current,
+      previous,
+      rotatedAt: now,
+      retiredAt: null,
+      nextRotation: dueAt(now, managed.policy, Math.random()),
+      nextRetirement: previous === null ? null : graceEnd(now, managed.graceMinutes),
+      failures: 0,
+    },
+  });
+  return {
+    changes: rotation.changes,
+    summary: { version: current, ...(momentMs > 0 ? { momentMs: Math.ceil(momentMs) } : {}) },
+  };
+}
+
+function rotateByStrategy(rotation: Rotation): Promise<Rotated> {
+  const { managed } = rotation;
+  if (managed.kind !== 'postgres') return rotateValue(Object.assign(rotation, { managed }));
+  const ofDatabase = Object.assign(rotation, { managed });
+  return managed.strategy === 'two-user' ? rotateTwoUser(ofDatabase) : rotateSingleUser(ofDatabase);
+}
+
+/** Until when what the last rotation replaced has to go on working; undefined where nothing has. */
+function graceOf(
+  { current, previous, versions }: Observation,
+  record: SecretRecord | undefined,
+  { graceMinutes }: ManagedSecret,
+): Date | undefined {
+  if (previous === undefined && (record?.previous ?? null) === null) return undefined;
+  const rotatedAt = record?.rotatedAt ?? versions.find(({ number }) => number === current)?.createdAt;
+  if (rotatedAt === undefined) return undefined;
+  const until = graceEnd(rotatedAt, graceMinutes);
+  return until > new Date() ? until : undefined;
+}
+
+function inGrace(id: string, until: Date): OperationError {
+  return new OperationError(
+    'GRACE_PERIOD',
+    `What the last rotation of ${id} replaced has to go on working until ${until.toISOString()}: applications may still use it. Wait, or say "force": true, which breaks those.`,
+    { details: { name: id, until: until.toISOString() } },
+  );
+}
+
+function recently(id: string, until: Date): Outcome {
+  const message = `${id} was rotated a short while ago (its grace period ends at ${until.toISOString()}); nothing was done.`;
+  return { changes: [], notes: [{ code: 'ROTATED_RECENTLY', message }] };
+}
+
+/** What a rotation would do, as far as can be said without doing it. */
+async function plan(id: string, managed: ManagedSecret, seen: Observation): Promise<Outcome> {
+  const add = { action: 'create', kind: 'secret version', name: id } as const;
+  const move = { action: 'alter', kind: 'secret', name: id, detail: 'current is the new version' } as const;
+  if (managed.kind !== 'postgres') return { changes: [add, move], statements: [] };
+  const { usable, unusable } = await readCredentials(seen, managed, new Map());
+  refuseUnusable(id, unusable);
+  const enabled = usable.map(({ number, credential }) => ({ number, login: credential.username }));
+  const [first = '', second = first] = managed.logins;
+  const login =
+    managed.strategy === 'two-user'
+      ? idleLogin({ enabled, current: seen.current, logins: [first, second] })
+      : first;
+  const stale = enabled.filter((version) => version.login === login && managed.strategy === 'two-user');
+  return {
+    changes: [
+      ...stale.map(({ number }) => ({
+        action: 'alter' as const,
+        kind: 'secret version',
+        name: `${id}/${number}`,
+        detail: 'disabled',
+      })),
+      { action: 'alter', kind: 'login', name: login, detail: 'another password' },
+      add,
+      move,
+    ],
+    statements: [`ALTER ROLE ${identifier(login).text} PASSWORD '<a SCRAM-SHA-256 verifier>'`],
+  };
+}

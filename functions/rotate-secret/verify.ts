@@ -1,0 +1,136 @@
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
+import { logsIn } from '../../shared/postgres/logins/proof.ts';
+import { settleChange } from '../../shared/registry/secrets/store.ts';
+import { type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
+import {
+  type CredentialVersion,
+  type Observation,
+  observe,
+  readCredentials,
+  readValue,
+  type UnusableVersion,
+  type ValueCache,
+} from '../../shared/secrets/observe.ts';
+import { optionsOf } from '../../shared/secrets/rotation.ts';
+import { attemptChange } from './attempt.ts';
+import { authorizeManaged } from './managed.ts';
+import type { RotateSecretMessage } from './message.ts';
+import { repairSecret } from './repair.ts';
+
+/** What was found out about the enabled versions of a secret. */
+export interface Verified {
+  readonly working: readonly CredentialVersion[];
+  readonly broken: readonly CredentialVersion[];
+  readonly unusable: readonly UnusableVersion[];
+}
+
+/**
+ * Action verify: tries every enabled version. A database that was restored or cloned has the passwords that it had;
+ * `repair` gives it those that applications are told.
+ */
+export async function verifySecret(
+  { secret: id, repair }: RotateSecretMessage,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const seen = await observe(id);
+  const managed = readManaged(seen.secret);
+  authorizeManaged(id, managed);
+  if (managed.kind !== 'postgres') return verifyValues(id, managed, seen, repair, operation);
+  const cache: ValueCache = new Map();
+  const verified = await tryAll(managed, seen, cache, operation);
+  const broken = verified.broken.length + verified.unusable.length;
+  const fine = broken === 0 && verified.working.some(({ number }) => number === seen.current);
+  const notes = [...brokenNotes(id, verified), ...(fine ? [] : currentNotes(id, seen, verified))];
+  if (fine || !repair || operation.dryRun) return report(verified, notes, []);
+  const mend = { id, managed, seen, cache, verified };
+  return attemptChange(operation, { id, managed, action: 'verify', scheduled: false }, async ({ epoch }) => {
+    const { changes, current } = await repairSecret({ ...mend, epoch }, operation);
+    const event = { action: 'verify' as const, detail: 'repaired', version: current };
+    await settleChange(operation, id, { event, managed, fields: { current, failures: 0 } });
+    const mended = { code: 'VERSION_MENDED', message: `The enabled versions of ${id} work again.` };
+    return report(verified, [...notes, mended], changes);
+  });
+}
+
+async function tryAll(
+  managed: PostgresSecret,
+  seen: Observation,
+  cache: ValueCache,
+  operation: OperationContext,
+): Promise<Verified> {
+  const { usable, unusable } = await readCredentials(seen, managed, cache);
+  const working: CredentialVersion[] = [];
+  const broken: CredentialVersion[] = [];
+  for (const version of usable) {
+    const { username: user, password } = version.credential;
+    const works = await logsIn(managed, { user, password }, optionsOf(operation));
+    (works ? working : broken).push(version);
+  }
+  return { working, broken, unusable };
+}
+
+function brokenNotes(id: string, { broken, unusable }: Verified): Note[] {
+  const note = (number: number, why: string) => ({
+    code: 'VERSION_BROKEN',
+    message: `Version ${number} of ${id} is enabled and ${why}.`,
+  });
+  return [
+    ...broken.map(({ number, credential }) => note(number, `${credential.username} can't log in with it`)),
+    ...unusable.map(({ number, problem }) => note(number, problem)),
+  ];
+}
+
+function currentNotes(id: string, { current }: Observation, { working }: Verified): Note[] {
+  if (working.some(({ number }) => number === current)) return [];
+  const where =
+    current === undefined ? 'no alias current' : `current is version ${current}, which doesn't work`;
+  return [{ code: 'CURRENT_BROKEN', message: `Of ${id}: ${where}.` }];
+}
+
+function report({ working, broken, unusable }: Verified, notes: Note[], changes: readonly Change[]): Outcome {
+  const bad = broken.length + unusable.length;
+  return {
+    changes,
+    notes,
+    summary: {
+      versions: working.length + bad,
+      working: working.length,
+      broken: bad,
+      mended: changes.length > 0 ? bad : 0,
+    },
+  };
+}
+
+/** Of what only its reader knows, all that can be tried is reading it. */
+async function verifyValues(
+  id: string,
+  managed: ManagedSecret,
+  seen: Observation,
+  repair: boolean,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const enabled = seen.versions.filter(({ state }) => state === 'ENABLED');
+  const cache: ValueCache = new Map();
+  const values = await Promise.all(enabled.map(({ number }) => readValue(id, number, cache)));
+  const working = values.filter((value) => value !== undefined).length;
+  const isCurrent = enabled.some(({ number }) => number === seen.current);
+  const message = `The current version of ${id} is not enabled. Rotate it: drover secrets rotate ${id}`;
+  if (repair && isCurrent && !operation.dryRun) {
+    await settleChange(operation, id, {
+      event: { action: 'verify' },
+      managed,
+      fields: { current: seen.current ?? null },
+    });
+  }
+  return {
+    changes: [],
+    notes: isCurrent ? [] : [{ code: 'CURRENT_BROKEN', message }],
+    summary: {
+      versions: enabled.length,
+      working,
+      broken: enabled.length - working + (isCurrent ? 0 : 1),
+      mended: 0,
+    },
+  };
+}

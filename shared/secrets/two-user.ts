@@ -1,0 +1,104 @@
+/**
+ * How a secret of two logins is rotated, as decisions about what is observed: the next step follows from what Secret
+ * Manager and PostgreSQL say, whoever did the steps before. After a crash anywhere, observing again goes on from there.
+ *
+ * The invariant: every enabled version works. So a login's password changes only when no enabled version names it, and a
+ * version is added only after its credential was proven. `current` moves last.
+ */
+
+/** An enabled version, and whose credential it holds. */
+export interface EnabledVersion {
+  readonly number: number;
+  readonly login: string;
+}
+
+/** What an attempt has found out about a credential. */
+export type Trust = 'broken' | 'works' | 'proven';
+
+export interface Observed {
+  /** In any order. */
+  readonly enabled: readonly EnabledVersion[];
+  /** The version that was created last, whatever its state; 0 where there is none. */
+  readonly latest: number;
+  /** What the alias `current` leads to. */
+  readonly current: number | undefined;
+  /** The rotation that moved `current` there. */
+  readonly movedBy: string | undefined;
+  readonly logins: readonly [string, string];
+  /** Of versions that this attempt has tried. */
+  readonly trust: ReadonlyMap<number, Trust>;
+  /** The new password that this attempt has set, and how far it got with it. */
+  readonly fresh: 'none' | 'set' | 'proven';
+}
+
+export type Step =
+  /** Whether the credential of a version logs in. */
+  | { readonly do: 'try-version'; readonly version: number }
+  /** Give its login the password that the version has. */
+  | { readonly do: 'restore-password'; readonly version: number }
+  | { readonly do: 'prove-version'; readonly version: number }
+  | { readonly do: 'disable-version'; readonly version: number }
+  | { readonly do: 'set-password'; readonly login: string }
+  | { readonly do: 'prove-login'; readonly login: string }
+  | { readonly do: 'add-version'; readonly login: string }
+  | { readonly do: 'move-aliases'; readonly version: number }
+  /** Add the current credential once more, so that `latest` leads to it. */
+  | { readonly do: 'copy-current' }
+  | { readonly do: 'nothing' };
+
+/**
+ * The next step of a rotation.
+ *
+ * @param rotation the operation that asks for it: what it did before is its own
+ */
+export function nextStep(rotation: string, observed: Observed): Step {
+  const { movedBy, fresh, enabled, trust } = observed;
+  if (movedBy === rotation)
+    return isEnabled(observed, observed.latest) ? { do: 'nothing' } : { do: 'copy-current' };
+  const published = publishedVersion(observed);
+  if (published !== undefined) {
+    const version = published.number;
+    switch (trust.get(version)) {
+      case undefined:
+        return { do: 'try-version', version };
+      case 'broken':
+        return { do: 'restore-password', version };
+      case 'works':
+        return { do: 'prove-version', version };
+      case 'proven':
+        return { do: 'move-aliases', version };
+    }
+  }
+  const login = idleLogin(observed);
+  if (fresh === 'proven') return { do: 'add-version', login };
+  if (fresh === 'set') return { do: 'prove-login', login };
+  const stale = enabled.find((version) => version.login === login);
+  return stale ? { do: 'disable-version', version: stale.number } : { do: 'set-password', login };
+}
+
+/** Added by an attempt that didn't get as far as the aliases; the newest of them. */
+export function publishedVersion(observed: Observed): EnabledVersion | undefined {
+  const { enabled, current = 0 } = observed;
+  const idle = idleLogin(observed);
+  return enabled
+    .filter(({ number, login }) => number > current && login === idle)
+    .reduce<EnabledVersion | undefined>(
+      (newest, one) => (newest && newest.number > one.number ? newest : one),
+      undefined,
+    );
+}
+
+/** The login that applications aren't told to use. */
+export function idleLogin({
+  enabled,
+  current,
+  logins,
+}: Pick<Observed, 'enabled' | 'current' | 'logins'>): string {
+  const active = enabled.find(({ number }) => number === current)?.login;
+  const [first, second] = logins;
+  return active === first ? second : first;
+}
+
+function isEnabled({ enabled }: Observed, version: number): boolean {
+  return enabled.some(({ number }) => number === version);
+}
