@@ -20,7 +20,13 @@ export function parseArguments<const O extends Options>(
 ): { values: Values<O>; positionals: string[] } {
   refuseUnknown(options, args);
   try {
-    const parsed = parseArgs({ args: [...args], options, allowPositionals: true, strict: true });
+    const parsed = parseArgs({
+      args: [...args],
+      options,
+      allowPositionals: true,
+      allowNegative: true,
+      strict: true,
+    });
     const extra = parsed.positionals[positionals.length];
     if (extra !== undefined && !positionals.at(-1)?.endsWith('…')) {
       throw new UsageError(`Unexpected argument: ${extra}`);
@@ -38,6 +44,7 @@ function refuseUnknown(options: Options, args: readonly string[]): void {
     args: [...args],
     options,
     allowPositionals: true,
+    allowNegative: true,
     strict: false,
     tokens: true,
   });
@@ -61,4 +68,14 @@ export function numberOption(
   const number = text.trim() === '' ? Number.NaN : Number(text);
   if (number >= least && number <= most && (!whole || Number.isInteger(number))) return number;
   throw new UsageError(`--${name} must be a ${whole ? 'whole ' : ''}number from ${least} to ${most}`);
+}
+
+/**
+ * How long a command waits for operations, in milliseconds.
+ *
+ * @param seconds the value of `--timeout`
+ * @throws UsageError
+ */
+export function waitingTimeMs(seconds: string): number {
+  return 1000 * numberOption('timeout', seconds, { least: 0, most: 86_400 });
 }

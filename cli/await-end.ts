@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isFinal } from '../shared/registry/operations.ts';
-import type { Found } from './found.ts';
+import { ask } from './cloud.ts';
+import { type Found, readRecord } from './found.ts';
+import { startProgress } from './progress.ts';
 
 const firstPauseMs = 50;
 const longestPauseMs = 1000;
@@ -32,5 +34,25 @@ export async function awaitEnd(
     }
   } finally {
     ended.abort();
+  }
+}
+
+/** Waits until all have ended or the time is over. They run side by side, so waiting in turn takes no longer. */
+export async function awaitEach(ids: readonly string[], timeoutMs: number): Promise<Found[]> {
+  const deadline = performance.now() + timeoutMs;
+  const progress = startProgress();
+  try {
+    const ended: Found[] = [];
+    for (const id of ids) {
+      const found = await awaitEnd(
+        () => ask((db) => readRecord(db, id)),
+        Math.max(0, deadline - performance.now()),
+        (latest) => progress.show(latest?.record),
+      );
+      if (found) ended.push(found);
+    }
+    return ended;
+  } finally {
+    progress.stop();
   }
 }

@@ -7,6 +7,11 @@ import { planCommand } from './grants/plan.ts';
 import { whoCommand } from './grants/who.ts';
 import { operations } from './operations.ts';
 import { prepare } from './prepare.ts';
+import { secretHistoryCommand } from './secrets/history.ts';
+import { listSecretsCommand } from './secrets/list.ts';
+import { rotateCommand } from './secrets/rotate.ts';
+import { showSecretCommand } from './secrets/show.ts';
+import { verifyCommand } from './secrets/verify.ts';
 import { send } from './send.ts';
 import { didYouMean } from './suggest.ts';
 import { UsageError } from './usage-error.ts';
@@ -21,6 +26,11 @@ export const commands: readonly Command[] = [
   whoCommand,
   listGrantsCommand,
   planCommand,
+  listSecretsCommand,
+  showSecretCommand,
+  rotateCommand,
+  secretHistoryCommand,
+  verifyCommand,
   prepare,
 ];
 

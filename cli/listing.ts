@@ -1,7 +1,7 @@
-import type { DocumentSnapshot, Firestore, Query } from '@google-cloud/firestore';
+import type { Firestore, Query } from '@google-cloud/firestore';
 import { type OperationRecord, operationsCollection } from '../shared/registry/operations.ts';
-import { ask } from './cloud.ts';
 import { type Found, foundIn } from './found.ts';
+import { collect } from './paging.ts';
 
 /** All of a record but its message, which may be long; that there is one shows by its attributes. */
 const listedFields = [
@@ -10,8 +10,6 @@ const listedFields = [
   ...['createdAt', 'startedAt', 'finishedAt', 'durationMs', 'changes', 'notes', 'truncated', 'error'],
   ...['reason', 'reported', 'deadLettered', 'payload.attributes', 'expireAt'],
 ] as const;
-
-const pageSize = 200;
 
 export interface Selection {
   readonly function?: string | undefined;
@@ -29,22 +27,14 @@ export async function listOperations(
   limit: number,
   accepts: (record: OperationRecord) => boolean = () => true,
 ): Promise<Found[]> {
-  const size = Math.min(pageSize, limit);
-  const found: Found[] = [];
-  let last: DocumentSnapshot | undefined;
-  for (;;) {
-    const { docs } = await ask((db) => {
-      const page = newestFirst(db, selection).limit(size);
-      return (last === undefined ? page : page.startAfter(last)).get();
-    });
-    for (const document of docs) {
+  return collect(
+    (db) => newestFirst(db, selection),
+    limit,
+    (document) => {
       const one = foundIn(document);
-      if (one && accepts(one.record)) found.push(one);
-      if (found.length === limit) return found;
-    }
-    last = docs.at(-1);
-    if (docs.length < size) return found;
-  }
+      return one && accepts(one.record) ? one : undefined;
+    },
+  );
 }
 
 function newestFirst(db: Firestore, selection: Selection): Query {

@@ -62,8 +62,8 @@ export function stateText({ state, dryRun }: Pick<OperationRecord, 'state' | 'dr
 }
 
 /** Seconds are enough for people: `2026-01-31 08:15:00Z`. */
-export function timeText(time: { toDate(): Date }): string {
-  return time.toDate().toISOString().replace('T', ' ').replace(/\.\d+/, '');
+export function timeText(time: Date | { toDate(): Date }): string {
+  return (time instanceof Date ? time : time.toDate()).toISOString().replace('T', ' ').replace(/\.\d+/, '');
 }
 
 function headline(record: OperationRecord): string {

@@ -3,7 +3,17 @@ import { redact } from '../shared/telemetry/redact.ts';
 
 /** The order of keys on every level: from what it is to how it ended. What is not listed follows in the alphabet's. */
 const order = [
-  ...['id', 'function', 'operationId', 'dryRun', 'messageHash', 'messageId', 'publishedAt', 'revision'],
+  ...[
+    'id',
+    'secret',
+    'function',
+    'operationId',
+    'dryRun',
+    'messageHash',
+    'messageId',
+    'publishedAt',
+    'revision',
+  ],
   ...['claimedActor', 'traceparent', 'target', 'state', 'epoch', 'owner', 'leaseSeconds', 'renewedAt'],
   ...[
     'createdAt',
@@ -46,7 +56,8 @@ function identified({ id, record }: Identified) {
   return record.error ? { id, ...record, error: redact(record.error) } : { id, ...record };
 }
 
-function toJson(value: unknown): string {
+/** JSON with times as ISO 8601 in UTC, bytes as base64, and keys always in the same order. */
+export function toJson(value: unknown): string {
   return JSON.stringify(plain(value), undefined, 2);
 }
 

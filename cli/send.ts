@@ -1,18 +1,9 @@
-import { randomUUID } from 'node:crypto';
-import * as z from 'zod';
-import { attribute, parseData, type Request, readRequest } from '../shared/operation/request.ts';
-import { isFinal, operationDocumentId } from '../shared/registry/operations.ts';
-import { numberOption, parseArguments } from './arguments.ts';
-import { awaitEnd } from './await-end.ts';
-import { ask, publishMessage, withCloud } from './cloud.ts';
-import { type Command, type ExitCode, exitCode, type Options } from './command.ts';
-import { type Found, readRecordOf, withWholeLists } from './found.ts';
+import { parseArguments, waitingTimeMs } from './arguments.ts';
+import { withCloud } from './cloud.ts';
+import type { Command, Options } from './command.ts';
 import { readData } from './message-data.ts';
-import { operationReport, timeText } from './operation-report.ts';
-import { notice, print } from './output.ts';
-import { startProgress } from './progress.ts';
-import { recordJson } from './record-json.ts';
 import { sendableFunction } from './sendable.ts';
+import { attributesOf, messageOptions, messageTo, sendAndWait, sendOnly, waitingOptions } from './sending.ts';
 import { UsageError } from './usage-error.ts';
 
 const options = {
@@ -21,18 +12,10 @@ const options = {
     placeholder: 'JSON|@FILE|-',
     about: 'the message: as given, from a file, or from standard input',
   },
-  id: { type: 'string', placeholder: 'ID', about: 'the operation’s id; the default is a random one' },
-  'dry-run': { type: 'boolean', about: 'only say what would be changed' },
+  ...messageOptions,
   revision: { type: 'string', placeholder: 'N', about: 'order among messages about the same thing' },
-  actor: { type: 'string', placeholder: 'NAME', about: 'who asks, for the record; nothing is decided by it' },
   wait: { type: 'boolean', about: 'wait until the operation has ended, and report it' },
-  timeout: {
-    type: 'string',
-    placeholder: 'SECONDS',
-    default: '120',
-    about: 'how long to wait (default 120)',
-  },
-  json: { type: 'boolean', about: 'print the operation’s record as JSON and nothing else' },
+  ...waitingOptions,
 } as const satisfies Options;
 
 /** `drover send`: publishes a message, and on request waits for what becomes of it. */
@@ -58,115 +41,13 @@ export const send: Command = {
   async run(args) {
     const { values, positionals } = parseArguments(options, args, ['FUNCTION']);
     const manifest = sendableFunction(positionals[0]);
-    const timeoutMs = 1000 * numberOption('timeout', values.timeout, { least: 0, most: 86_400 });
+    const timeoutMs = waitingTimeMs(values.timeout);
     if (values.data === undefined) throw new UsageError('--data is missing');
     const attributes = attributesOf(values);
-    const data = await readData(values.data);
-    const message: Message = { topic: manifest.trigger.topic, functionName: manifest.name, data, attributes };
+    const message = messageTo(manifest, await readData(values.data), attributes);
     const json = values.json ?? false;
     return values.wait
       ? withCloud(['Firestore', 'Pub/Sub'], () => sendAndWait(message, timeoutMs, json))
       : withCloud(['Pub/Sub'], () => sendOnly(message, json));
   },
 };
-
-interface Message {
-  readonly topic: string;
-  readonly functionName: string;
-  readonly data: Buffer;
-  readonly attributes: Readonly<Record<string, string>>;
-}
-
-/** What the arguments say about a message, as its attributes say it; checked by the contract's own rules. */
-function attributesOf(values: {
-  id?: string;
-  'dry-run'?: boolean;
-  revision?: string;
-  actor?: string;
-}): Record<string, string> {
-  const attributes = {
-    [attribute.operationId]: values.id ?? randomUUID(),
-    ...(values['dry-run'] ? { [attribute.dryRun]: 'true' } : {}),
-    ...(values.revision === undefined ? {} : { [attribute.revision]: values.revision }),
-    ...(values.actor === undefined ? {} : { [attribute.claimedActor]: values.actor }),
-  };
-  const [problem] = requestOf(attributes).problems;
-  if (problem) {
-    const option: Record<string, string> = {
-      [`attributes.${attribute.operationId}`]: '--id',
-      [`attributes.${attribute.revision}`]: '--revision',
-      [`attributes.${attribute.claimedActor}`]: '--actor',
-    };
-    throw new UsageError(`${option[problem.path] ?? problem.path} ${problem.message}`);
-  }
-  return attributes;
-}
-
-function requestOf(attributes: Readonly<Record<string, string>>) {
-  return readRequest({ data: Buffer.alloc(0), attributes, messageId: '', publishTime: new Date() });
-}
-
-/** What is known about an operation before any worker has seen it. */
-function identify({ functionName, data, attributes }: Message) {
-  const { request } = requestOf(attributes);
-  const { operationId, dryRun }: Request = request;
-  return {
-    id: operationDocumentId(functionName, request),
-    operationId,
-    dryRun,
-    messageHash: parseData(data, z.unknown()).hash,
-  };
-}
-
-async function sendOnly(message: Message, json: boolean): Promise<ExitCode> {
-  const { id, ...known } = identify(message);
-  const messageId = await publishMessage(message.topic, message.data, message.attributes);
-  if (json) {
-    print(recordJson(id, { function: message.functionName, ...known, messageId }));
-  } else {
-    print(known.operationId);
-    notice(`Published to ${message.topic}. What becomes of it: drover operations ${known.operationId}`);
-  }
-  return exitCode.done;
-}
-
-async function sendAndWait(message: Message, timeoutMs: number, json: boolean): Promise<ExitCode> {
-  const { id, ...known } = identify(message);
-  const look = () => ask((db) => readRecordOf(db, id, known.messageHash));
-  // A duplicate's end is in the record already: it must not be taken for what this message brought about.
-  const before = await look();
-  const messageId = await publishMessage(message.topic, message.data, message.attributes);
-  if (before && isFinal(before.record.state)) return reportDuplicate(before, json);
-
-  const progress = startProgress();
-  const found = await awaitEnd(look, timeoutMs, (latest) => progress.show(latest?.record)).finally(() =>
-    progress.stop(),
-  );
-  if (found && isFinal(found.record.state)) return reportEnd(found, json);
-  if (found)
-    print(...(json ? [recordJson(found.id, found.record)] : operationReport(found, { whole: false })));
-  else if (json) print(recordJson(id, { function: message.functionName, ...known, messageId }));
-  const state = found ? `still ${found.record.state}` : 'published, and no worker has taken it';
-  notice(
-    `After ${timeoutMs / 1000} s the operation is ${state}. Look again: drover operations ${known.operationId}`,
-  );
-  return exitCode.running;
-}
-
-async function reportDuplicate(found: Found, json: boolean): Promise<ExitCode> {
-  const { record } = found;
-  const ended = record.finishedAt === undefined ? '' : ` at ${timeText(record.finishedAt)}`;
-  notice(`This operation had ended before${ended}; it was not run again.`);
-  return reportEnd(found, json);
-}
-
-/** Prints how an operation ended, and says it to the shell. */
-async function reportEnd(found: Found, json: boolean): Promise<ExitCode> {
-  if (json) {
-    const whole = await ask((db) => withWholeLists(db, found));
-    print(recordJson(whole.id, whole.record));
-  } else {
-    print(...operationReport(found, { whole: false }));
-  }
-  return found.record.state === 'failed' ? exitCode.failed : exitCode.done;
-}

@@ -1,5 +1,6 @@
 import { isFinal } from '../../shared/registry/operations.ts';
-import { numberOption, parseArguments } from '../arguments.ts';
+import { parseArguments, waitingTimeMs } from '../arguments.ts';
+import { awaitEach } from '../await-end.ts';
 import { withCloud } from '../cloud.ts';
 import { type Command, type ExitCode, exitCode, type Options } from '../command.ts';
 import type { Found } from '../found.ts';
@@ -8,7 +9,7 @@ import { operationsTable } from '../operations.ts';
 import { notice, print } from '../output.ts';
 import { recordsJson } from '../record-json.ts';
 import { UsageError } from '../usage-error.ts';
-import { awaitEach, chooseAll, chooseEach, readEach, replayEach } from './replaying.ts';
+import { chooseAll, chooseEach, readEach, replayEach } from './replaying.ts';
 
 const options = {
   all: { type: 'boolean', about: 'all dead letters, or those that --function and --code leave' },
@@ -38,7 +39,7 @@ export const replayCommand: Command = {
   async run(args) {
     const { values, positionals } = parseArguments(options, args, ['ID…']);
     const { all = false, json = false, wait = false } = values;
-    const timeoutMs = 1000 * numberOption('timeout', values.timeout, { least: 0, most: 86_400 });
+    const timeoutMs = waitingTimeMs(values.timeout);
     if (all === positionals.length > 0) throw new UsageError('Give ids, or --all');
     if (!all && (values.function ?? values.code) !== undefined) {
       throw new UsageError('--function and --code go with --all');

@@ -1,15 +1,14 @@
 import type { OperationRecord } from '../../shared/registry/operations.ts';
 import { reopenOperation } from '../../shared/registry/replay.ts';
-import { awaitEnd } from '../await-end.ts';
 import { ask, publishMessage } from '../cloud.ts';
 import { complain } from '../complaint.ts';
 import { type Found, readRecord } from '../found.ts';
 import { listDeadLetters } from '../listing.ts';
 import { findOperation } from '../lookup.ts';
 import { notice } from '../output.ts';
-import { startProgress } from '../progress.ts';
+import { sideBySide } from '../side-by-side.ts';
 
-/** Replayed at a time: enough to hide the network, few enough to leave the service to others. */
+/** Replayed at a time. */
 const concurrency = 16;
 
 /** What to replay, by the ids of the records. */
@@ -55,17 +54,13 @@ export async function chooseEach(names: readonly string[]): Promise<Chosen> {
  * @returns the ids of those whose message is published again; the others were complained about
  */
 export async function replayEach(ids: readonly string[]): Promise<string[]> {
-  const replayed: string[] = [];
-  for (let start = 0; start < ids.length; start += concurrency) {
-    const batch = ids.slice(start, start + concurrency);
-    const results = await Promise.allSettled(batch.map(replay));
-    for (const [index, result] of results.entries()) {
-      const id = batch[index];
-      if (result.status === 'rejected') complain(result.reason);
-      else if (id !== undefined) replayed.push(id);
-    }
-  }
-  return replayed;
+  const replayed = await sideBySide(ids, concurrency, (id) =>
+    replay(id).then(
+      () => id,
+      (error: unknown) => void complain(error),
+    ),
+  );
+  return replayed.filter((id) => id !== undefined);
 }
 
 /** Opened first: were it published first, a fast worker would still find it failed and do nothing. */
@@ -76,26 +71,6 @@ async function replay(id: string): Promise<void> {
   } catch (error) {
     notice(`Operation ${id} is open again, but its message is not published. Replay it once more.`);
     throw error;
-  }
-}
-
-/** Waits until all have ended or the time is over. They run side by side, so waiting in turn takes no longer. */
-export async function awaitEach(ids: readonly string[], timeoutMs: number): Promise<Found[]> {
-  const deadline = performance.now() + timeoutMs;
-  const progress = startProgress();
-  try {
-    const ended: Found[] = [];
-    for (const id of ids) {
-      const found = await awaitEnd(
-        () => ask((db) => readRecord(db, id)),
-        Math.max(0, deadline - performance.now()),
-        (latest) => progress.show(latest?.record),
-      );
-      if (found) ended.push(found);
-    }
-    return ended;
-  } finally {
-    progress.stop();
   }
 }
 

@@ -7,6 +7,7 @@ import type { AccessReport, Way } from '../../shared/postgres/access/report.ts';
 import { type AccessRows, type RoleRow, readAccessRows } from '../../shared/postgres/access/rows.ts';
 import { principalName } from '../../shared/postgres/principals.ts';
 import { sql } from '../../shared/postgres/sql.ts';
+import { sideBySide } from '../side-by-side.ts';
 import { askDatabase } from './catalog.ts';
 
 /** Databases looked at side by side: enough to hide the network, few enough to leave the instance to others. */
@@ -55,21 +56,14 @@ export async function look(
   timeoutMs: number,
 ): Promise<Answer[]> {
   const query = listQuery(namesOf(principal));
-  const answers: Answer[] = [];
-  const left = [...databases.entries()];
-  const worker = async (): Promise<void> => {
-    for (let next = left.shift(); next !== undefined; next = left.shift()) {
-      const [place, database] = next;
-      try {
-        const result = await askDatabase({ instance, database }, query, timeoutMs);
-        answers[place] = answerOf(database, readAccessRows(result));
-      } catch (error) {
-        answers[place] = { database, error: classify(error) };
-      }
+  return sideBySide(databases, concurrency, async (database): Promise<Answer> => {
+    try {
+      const result = await askDatabase({ instance, database }, query, timeoutMs);
+      return answerOf(database, readAccessRows(result));
+    } catch (error) {
+      return { database, error: classify(error) };
     }
-  };
-  await Promise.all(Array.from({ length: concurrency }, worker));
-  return answers;
+  });
 }
 
 /** As given, and as Cloud SQL would name an IAM principal of this address. */

@@ -19,10 +19,14 @@ export function readPlace(given: string | undefined): Place {
   if (given === undefined)
     throw new UsageError('Where? Give PROJECT:REGION:NAME, with /DATABASE for one only.');
   const slash = given.indexOf('/');
-  const instance = checked(instanceName, slash < 0 ? given : given.slice(0, slash), 'The instance');
+  const instance = readInstance(slash < 0 ? given : given.slice(0, slash));
   return slash < 0
     ? { instance }
     : { instance, database: checked(databaseName, given.slice(slash + 1), 'The database') };
+}
+
+export function readInstance(given: string): string {
+  return checked(instanceName, given, 'The instance');
 }
 
 export function readSchema(given: string): string {

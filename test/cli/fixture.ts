@@ -80,8 +80,8 @@ export interface Cloud {
   client: PubSub;
 }
 
-/** The local services and the topics of one function, for the tests of a file. */
-export function useCloud(): Cloud {
+/** The local services and the topics of some functions, for the tests of a file. */
+export function useCloud(functions: readonly string[] = [functionName]): Cloud {
   const cloud = {} as Cloud;
   beforeAll(async () => {
     cloud.pubsub = await startPubSub();
@@ -92,11 +92,11 @@ export function useCloud(): Cloud {
       FIRESTORE_EMULATOR_HOST: cloud.firestore.host,
       METADATA_SERVER_DETECTION: 'none',
       DROVER_LOG_LEVEL: 'error',
-      DROVER_POLICY: JSON.stringify({ rules: [{ functions: [functionName], targets: ['*:*:*/*'] }] }),
+      DROVER_POLICY: JSON.stringify({ rules: [{ functions, targets: ['*:*:*/*'] }] }),
     });
     cloud.db = new Firestore({ projectId: project });
     cloud.client = new PubSub({ projectId: project });
-    await Promise.all([functionName, 'operation-results'].map((topic) => cloud.client.createTopic(topic)));
+    await Promise.all([...functions, 'operation-results'].map((topic) => cloud.client.createTopic(topic)));
   });
   afterAll(async () => {
     await Promise.all([cloud.db.terminate(), cloud.client.close(), closeFirestore(), closePubSub()]);
@@ -107,11 +107,11 @@ export function useCloud(): Cloud {
 
 let subscriptions = 0;
 
-/** A pull subscription to the function's topic. It gets what is published from now on. */
-export async function subscribe({ client }: Cloud): Promise<Subscription> {
+/** A pull subscription to a function's topic. It gets what is published from now on. */
+export async function subscribe({ client }: Cloud, topic = functionName): Promise<Subscription> {
   subscriptions += 1;
   const [subscription] = await client
-    .topic(functionName)
+    .topic(topic)
     .createSubscription(`subscription-${subscriptions}`, { retryPolicy: { minimumBackoff: { seconds: 0 } } });
   onTestFinished(async () => {
     await subscription.close();
@@ -142,6 +142,11 @@ export function worker(run: (message: unknown, context: OperationContext) => Pro
     access: () => ({ target, levels: [], principals: [], actions: [] }),
     run,
   });
+  return asWorker(handle);
+}
+
+/** Has the life of a message get one that was pulled. */
+export function asWorker(handle: (event: unknown) => Promise<void>): Worker {
   return ({ id, data, attributes, publishTime }) =>
     handle({
       message: {
@@ -154,8 +159,8 @@ export function worker(run: (message: unknown, context: OperationContext) => Pro
 }
 
 /** Has a worker handle whatever is published while the test runs; what it refuses comes again. */
-export async function startWorker(cloud: Cloud, work: Worker): Promise<void> {
-  const subscription = await subscribe(cloud);
+export async function startWorker(cloud: Cloud, work: Worker, topic = functionName): Promise<void> {
+  const subscription = await subscribe(cloud, topic);
   subscription.on('message', (message: Message) => {
     void work(message).then(
       () => message.ack(),

@@ -63,6 +63,20 @@ test.each([
     ['dead-letters', 'replay'],
     ['--all', '--function', '--code', '--wait', '--timeout', '--json'],
   ],
+  [
+    ['secrets', 'list'],
+    ['--instance', '--due', '--failed', '--limit', '--json'],
+  ],
+  [['secrets', 'show'], ['--json']],
+  [
+    ['secrets', 'rotate'],
+    ['--force', '--dry-run', '--id', '--actor', '--wait', '--timeout', '--json'],
+  ],
+  [['secrets', 'history'], ['--json']],
+  [
+    ['secrets', 'verify'],
+    ['--all', '--instance', '--repair', '--actor', '--timeout', '--json'],
+  ],
   [['prepare'], ['--project', '--function']],
 ])('the help of %j has its usage, its options and an example', async (words, options) => {
   const { code, stdout, stderr } = await droverHere(...words, '--help');

@@ -1,0 +1,46 @@
+import { parseArguments, waitingTimeMs } from '../arguments.ts';
+import { withCloud } from '../cloud.ts';
+import type { Command, Options } from '../command.ts';
+import { attributesOf, messageOptions, sendAndWait, sendOnly, waitingOptions } from '../sending.ts';
+import { secretMessage } from './message.ts';
+import { findSecret, readSecretId } from './record.ts';
+
+const options = {
+  force: {
+    type: 'boolean',
+    about: 'also within the grace period, and while the login to be changed is in use: breaks who uses it',
+  },
+  ...messageOptions,
+  wait: {
+    type: 'boolean',
+    default: true,
+    about: 'wait until it has ended, and report it: the default; --no-wait only publishes',
+  },
+  ...waitingOptions,
+} as const satisfies Options;
+
+/** `drover secrets rotate` */
+export const rotateCommand: Command = {
+  name: 'secrets rotate',
+  usage: 'SECRET [options]',
+  summary: 'replace a credential by another one',
+  description: [
+    'Asks for it and waits for the end. The former credential goes on working for the secret’s grace period.',
+    '',
+    'Exit codes: 0 succeeded, planned or (with --no-wait) published; 1 failed; 2 unusable arguments; 3 still',
+    'running when the time was over.',
+  ].join('\n'),
+  options,
+  examples: ['secrets rotate billing-db', 'secrets rotate billing-db --dry-run'],
+  async run(args) {
+    const { values, positionals } = parseArguments(options, args, ['SECRET']);
+    const { force = false, wait, json = false } = values;
+    const secret = readSecretId(positionals[0]);
+    const timeoutMs = waitingTimeMs(values.timeout);
+    const message = secretMessage({ secret, ...(force ? { force } : {}) }, attributesOf(values));
+    return withCloud(['Firestore', 'Pub/Sub'], async () => {
+      await findSecret(secret);
+      return wait ? sendAndWait(message, timeoutMs, json) : sendOnly(message, json);
+    });
+  },
+};
