@@ -7,6 +7,7 @@ import { dueInstances } from './due.ts';
 import limits from './function.json' with { type: 'json' };
 import { reconcileInstance } from './instance.ts';
 import { type ReconcileMessage, reconcileMessage } from './message.ts';
+import { publishDueSecrets } from './secrets.ts';
 
 export default defineOperation({
   name: 'reconcile',
@@ -18,7 +19,7 @@ export default defineOperation({
     instance === undefined ? fanOut(all, operation) : reconcileInstance(instance, all, operation),
 });
 
-/** One message for each instance that has something to do: a slow instance delays no other. */
+/** One message for each instance that has something to do: a slow instance delays no other. And one for each secret. */
 async function fanOut(all: boolean, operation: OperationContext): Promise<Outcome> {
   const instances = await dueInstances(all);
   const changes: Outcome['changes'][number][] = [];
@@ -32,5 +33,10 @@ async function fanOut(all: boolean, operation: OperationContext): Promise<Outcom
     }
     changes.push({ action: 'create', kind: 'message', name: instance });
   }
-  return { changes, summary: { instances: instances.length } };
+  const secrets = await publishDueSecrets(operation);
+  return {
+    changes: [...changes, ...secrets.changes],
+    notes: secrets.notes,
+    summary: { instances: instances.length, ...secrets.summary },
+  };
 }

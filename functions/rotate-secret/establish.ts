@@ -53,7 +53,7 @@ export async function establishSecret(
   if (found) refuseAliases(found);
   if (operation.dryRun) return plan(message, managed, found, adopted, operation);
   const kind = action === 'adopt' ? 'adopt' : 'create';
-  return attemptChange(operation, { id, managed, action: kind, scheduled: false }, async (begun) => {
+  return attemptChange(operation, id, managed, async (begun) => {
     const made =
       managed.kind === 'postgres'
         ? await makeLogins(id, managed, adopted?.credential?.username, begun.epoch, operation)

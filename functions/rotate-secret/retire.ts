@@ -48,7 +48,7 @@ export async function retireSecret(
   const dueAt = retirementOf(seen, record, managed);
   if (dueAt === undefined || dueAt > new Date()) return notDue(id, dueAt);
   if (operation.dryRun) return plan(id, seen, record);
-  return attemptChange(operation, { id, managed, action: 'retire', scheduled: false }, async ({ epoch }) => {
+  return attemptChange(operation, id, managed, async ({ epoch }) => {
     const { changes, notes, fields } = record?.retiredAt
       ? await destroy(id, seen)
       : await putOutOfUse(id, managed, seen, epoch, operation);

@@ -3,7 +3,12 @@ import { OperationError } from '../../shared/operation/errors.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
 import { identifier } from '../../shared/postgres/sql.ts';
 import type { SecretEvent, SecretRecord } from '../../shared/registry/secrets/model.ts';
-import { readSecretRecord, secretRef, settleChange } from '../../shared/registry/secrets/store.ts';
+import {
+  postponeRotation,
+  readSecretRecord,
+  secretRef,
+  settleChange,
+} from '../../shared/registry/secrets/store.ts';
 import type { ManagedSecret } from '../../shared/secrets/managed.ts';
 import { readManaged } from '../../shared/secrets/managed.ts';
 import { type Observation, observe, readCredentials, refuseUnusable } from '../../shared/secrets/observe.ts';
@@ -33,12 +38,12 @@ export async function rotateSecret(
     const record = readSecretRecord(await (await secretRef(operation, id)).get());
     const until = graceOf(seen, record, managed);
     if (until !== undefined && !message.force) {
-      if (scheduled) return recently(id, until);
+      if (scheduled) return recently(id, until, operation);
       throw inGrace(id, until);
     }
   }
   if (operation.dryRun) return plan(id, managed, seen);
-  return attemptChange(operation, { id, managed, action: 'rotate', scheduled }, ({ epoch, record }) =>
+  return attemptChange(operation, id, managed, ({ epoch, record }) =>
     rotateAt({ id, managed, seen, epoch, record, force: message.force, action: 'rotate' }, operation),
   );
 }
@@ -111,7 +116,8 @@ function inGrace(id: string, until: Date): OperationError {
   );
 }
 
-function recently(id: string, until: Date): Outcome {
+async function recently(id: string, until: Date, operation: OperationContext): Promise<Outcome> {
+  if (!operation.dryRun) await postponeRotation(operation, id, until);
   const message = `${id} was rotated a short while ago (its grace period ends at ${until.toISOString()}); nothing was done.`;
   return { changes: [], notes: [{ code: 'ROTATED_RECENTLY', message }] };
 }

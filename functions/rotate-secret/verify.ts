@@ -44,7 +44,7 @@ export async function verifySecret(
   const notes = [...brokenNotes(id, verified), ...(fine ? [] : currentNotes(id, seen, verified))];
   if (fine || !repair || operation.dryRun) return report(verified, notes, []);
   const mend = { id, managed, seen, cache, verified };
-  return attemptChange(operation, { id, managed, action: 'verify', scheduled: false }, async ({ epoch }) => {
+  return attemptChange(operation, id, managed, async ({ epoch }) => {
     const { changes, current } = await repairSecret({ ...mend, epoch }, operation);
     const event = { action: 'verify' as const, detail: 'repaired', version: current };
     await settleChange(operation, id, { event, managed, fields: { current, failures: 0 } });

@@ -34,7 +34,7 @@ export function authorize(
     (rule) => rule.functions.includes(functionName) && speaksOf(rule, target, request.secrets),
   );
   const what = subjectOf(request) ?? '';
-  const details = target === undefined ? { secrets: request.secrets } : { target };
+  const details = target === undefined ? { names: request.secrets } : { target };
   if (about.length === 0) return notAllowed(`No rule allows ${functionName} on ${what}.`, details);
   const missing = about.map((rule) => lacking(request, rule, now)).sort((a, b) => a.length - b.length);
   const [least = []] = missing;

@@ -2,6 +2,7 @@ import type { DocumentReference, DocumentSnapshot } from '@google-cloud/firestor
 import type { OperationContext } from '../../operation/definition.ts';
 import { OperationError } from '../../operation/errors.ts';
 import type { ManagedSecret } from '../../secrets/managed.ts';
+import { againAt } from '../../secrets/schedule.ts';
 import { withDates } from '../dates.ts';
 import { hasEnded } from '../grants/store.ts';
 import { operationsCollection } from '../operations.ts';
@@ -125,5 +126,49 @@ export async function settleChange(
       history: [entry, ...(found?.history ?? [])].slice(0, mostHistory),
     };
     transaction.set(ref, record);
+  });
+}
+
+/**
+ * Writes down that something failed for good. What a schedule asked for is asked for again some days later.
+ *
+ * @param scheduled nobody else will ask again
+ */
+export async function recordFailure(
+  operation: OperationContext,
+  secret: string,
+  event: Omit<SecretEvent, 'at' | 'operation'>,
+  scheduled: boolean,
+): Promise<void> {
+  const ref = await secretRef(operation, secret);
+  await operation.transact([ref], async (transaction, [snapshot]) => {
+    const found = readSecretRecord(snapshot);
+    if (found === undefined) return;
+    const now = new Date();
+    const entry: SecretEvent = { at: now, operation: operation.id, ...event };
+    const failures = found.failures + 1;
+    const again = againAt(now, failures);
+    transaction.set(ref, {
+      ...found,
+      failures,
+      open: found.open?.operation === operation.id ? null : found.open,
+      ...(scheduled && found.nextRotation && found.nextRotation <= now ? { nextRotation: again } : {}),
+      ...(event.action === 'retire' && found.nextRetirement ? { nextRetirement: again } : {}),
+      last: entry,
+      history: [entry, ...found.history].slice(0, mostHistory),
+    });
+  });
+}
+
+/** Has a secret's next rotation wait. */
+export async function postponeRotation(
+  operation: OperationContext,
+  secret: string,
+  until: Date,
+): Promise<void> {
+  const ref = await secretRef(operation, secret);
+  await operation.transact([ref], async (transaction, [snapshot]) => {
+    const next = readSecretRecord(snapshot)?.nextRotation;
+    if (next && next < until) transaction.update(ref, { nextRotation: until });
   });
 }
