@@ -1,6 +1,7 @@
+import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { LoginFenced } from '../../shared/postgres/logins/refusals.ts';
-import { type Begun, beginChange } from '../../shared/registry/secrets/store.ts';
+import { type Begun, beginChange, endChange } from '../../shared/registry/secrets/store.ts';
 import type { ManagedSecret } from '../../shared/secrets/managed.ts';
 
 /**
@@ -18,8 +19,12 @@ export async function attemptChange<T>(
     try {
       return await change(begun);
     } catch (error) {
-      if (!(error instanceof LoginFenced) || error.epoch <= atLeast) throw error;
-      atLeast = error.epoch;
+      if (error instanceof LoginFenced && error.epoch > atLeast) {
+        atLeast = error.epoch;
+        continue;
+      }
+      if (!operation.signal.aborted && !classify(error).retryable) await endChange(operation, begun.ref);
+      throw error;
     }
   }
 }

@@ -92,7 +92,7 @@ export async function repairSecret(
   }
   const { current } = plan;
   if (seen.current !== current) {
-    await moveAliases({ operation, id, managed, epoch, force: false, seen, cache, changes }, current);
+    await moveAliases({ operation, id, managed, seen, changes }, current);
   }
   const latest = seen.versions[0];
   if (latest && (latest.state !== 'ENABLED' || plan.disable.includes(latest.number))) {

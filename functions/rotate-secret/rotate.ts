@@ -34,18 +34,15 @@ export async function rotateSecret(
   const managed = withSettings(known, message);
   authorizeManaged(id, managed);
   refuseAliases(seen.secret);
-  if (seen.movedBy !== operation.id) {
-    const record = readSecretRecord(await (await secretRef(operation, id)).get());
-    const until = graceOf(seen, record, managed);
-    if (until !== undefined && !message.force) {
-      if (scheduled) return recently(id, until, operation);
-      throw inGrace(id, until);
-    }
+  try {
+    if (operation.dryRun) return await plan(id, managed, seen, message, operation);
+    return await attemptChange(operation, id, managed, (begun) =>
+      rotateAt({ ...begun, id, managed, seen, force: message.force, action: 'rotate' }, operation),
+    );
+  } catch (error) {
+    if (error instanceof InGrace && scheduled) return recently(id, error.until, operation);
+    throw error;
   }
-  if (operation.dryRun) return plan(id, managed, seen);
-  return attemptChange(operation, id, managed, ({ epoch, record }) =>
-    rotateAt({ id, managed, seen, epoch, record, force: message.force, action: 'rotate' }, operation),
-  );
 }
 
 export interface RotationStart {
@@ -61,7 +58,13 @@ export interface RotationStart {
 /** Rotates, and says in the registry what is so now and what is to be done when. */
 export async function rotateAt(start: RotationStart, operation: OperationContext): Promise<Outcome> {
   const { id, managed, record, action } = start;
-  const rotation = { ...start, operation, cache: new Map(), changes: [] };
+  const rotation = {
+    ...start,
+    operation,
+    cache: new Map(),
+    changes: [],
+    beforeBreaking: () => refuseInGrace(start, record),
+  };
   const rotated = await rotateByStrategy(rotation);
   const { current, momentMs } = rotated;
   // An attempt that is resumed after the aliases were moved doesn't see any more where they were.
@@ -108,12 +111,27 @@ function graceOf(
   return until > new Date() ? until : undefined;
 }
 
-function inGrace(id: string, until: Date): OperationError {
-  return new OperationError(
-    'GRACE_PERIOD',
-    `What the last rotation of ${id} replaced has to go on working until ${until.toISOString()}: applications may still use it. Wait, or say "force": true, which breaks those.`,
-    { details: { name: id, until: until.toISOString() } },
-  );
+/** Thrown before what applications may still use would stop working. */
+class InGrace extends OperationError {
+  readonly until: Date;
+
+  constructor(id: string, until: Date) {
+    super(
+      'GRACE_PERIOD',
+      `What the last rotation of ${id} replaced has to go on working until ${until.toISOString()}: applications may still use it. Wait, or say "force": true, which breaks those.`,
+      { details: { name: id, until: until.toISOString() } },
+    );
+    this.until = until;
+  }
+}
+
+/** @throws InGrace */
+function refuseInGrace(
+  { id, managed, seen, force }: Pick<RotationStart, 'id' | 'managed' | 'seen' | 'force'>,
+  record: SecretRecord | undefined,
+): void {
+  const until = force ? undefined : graceOf(seen, record, managed);
+  if (until !== undefined) throw new InGrace(id, until);
 }
 
 async function recently(id: string, until: Date, operation: OperationContext): Promise<Outcome> {
@@ -123,7 +141,15 @@ async function recently(id: string, until: Date, operation: OperationContext): P
 }
 
 /** What a rotation would do, as far as can be said without doing it. */
-async function plan(id: string, managed: ManagedSecret, seen: Observation): Promise<Outcome> {
+async function plan(
+  id: string,
+  managed: ManagedSecret,
+  seen: Observation,
+  { force }: RotateSecretMessage,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const record = readSecretRecord(await (await secretRef(operation, id)).get());
+  refuseInGrace({ id, managed, seen, force }, record);
   const add = { action: 'create', kind: 'secret version', name: id } as const;
   const move = { action: 'alter', kind: 'secret', name: id, detail: 'current is the new version' } as const;
   if (managed.kind !== 'postgres') return { changes: [add, move], statements: [] };

@@ -36,6 +36,7 @@ export async function rotateSingleUser(rotation: Rotation<PostgresSecret>): Prom
       const step = nextStep(rotation.operation.id, await work.observed());
       if (step.do === 'nothing') break;
       rotation.operation.signal.throwIfAborted();
+      if (step.do === 'write-pending') rotation.beforeBreaking();
       await work.take(step);
     } catch (error) {
       lost += 1;

@@ -34,6 +34,7 @@ export async function rotateTwoUser(rotation: Rotation<PostgresSecret>): Promise
       const step = nextStep(rotation.operation.id, await work.observed());
       if (step.do === 'nothing') break;
       rotation.operation.signal.throwIfAborted();
+      if ('breaks' in step && step.breaks) rotation.beforeBreaking();
       await work.take(step);
     } catch (error) {
       if (!(error instanceof SecretChanged)) throw error;
@@ -68,7 +69,11 @@ class TwoUserWork {
     refuseUnusable(id, unusable);
     this.#usable = usable;
     return {
-      enabled: usable.map(({ number, credential }) => ({ number, login: credential.username })),
+      enabled: usable.map(({ number, credential: { username, password } }) => ({
+        number,
+        login: username,
+        key: password,
+      })),
       latest: seen.versions[0]?.number ?? 0,
       current: seen.current,
       movedBy: seen.movedBy,

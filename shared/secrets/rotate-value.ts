@@ -27,6 +27,7 @@ export async function rotateValue(
     // Added by an attempt that didn't get as far as the aliases.
     let published = versions.find(({ number, state }) => number > current && state === 'ENABLED');
     if (published === undefined) {
+      rotation.beforeBreaking();
       operation.signal.throwIfAborted();
       operation.assertHeld();
       published = await addVersion(id, Buffer.from(newValue(managed)));

@@ -16,6 +16,8 @@ export interface Rotation<M extends ManagedSecret = ManagedSecret> {
   readonly epoch: number;
   /** Change a login that is in use, too. */
   readonly force: boolean;
+  /** Called before what somebody may still use stops working: throws where that is too early. */
+  readonly beforeBreaking: () => void;
   /** As of the last look, with what this attempt did since. */
   seen: Observation;
   readonly cache: ValueCache;
@@ -57,7 +59,10 @@ export async function lookAgain(rotation: Rotation): Promise<void> {
  *
  * @throws SecretChanged
  */
-export async function moveAliases(rotation: Rotation, version: number): Promise<void> {
+export async function moveAliases(
+  rotation: Omit<Rotation, 'epoch' | 'force' | 'beforeBreaking' | 'cache'>,
+  version: number,
+): Promise<void> {
   const { seen, operation, managed, changes, id } = rotation;
   const { current } = seen;
   const { [alias.previous]: _, ...others } = seen.secret.aliases;

@@ -10,6 +10,8 @@
 export interface EnabledVersion {
   readonly number: number;
   readonly login: string;
+  /** The same for the same password. */
+  readonly key: string;
 }
 
 /** What an attempt has found out about a credential. */
@@ -37,8 +39,9 @@ export type Step =
   /** Give its login the password that the version has. */
   | { readonly do: 'restore-password'; readonly version: number }
   | { readonly do: 'prove-version'; readonly version: number }
-  | { readonly do: 'disable-version'; readonly version: number }
-  | { readonly do: 'set-password'; readonly login: string }
+  /** `breaks`: somebody may still use it, so not within the grace period. */
+  | { readonly do: 'disable-version'; readonly version: number; readonly breaks: boolean }
+  | { readonly do: 'set-password'; readonly login: string; readonly breaks: true }
   | { readonly do: 'prove-login'; readonly login: string }
   | { readonly do: 'add-version'; readonly login: string }
   | { readonly do: 'move-aliases'; readonly version: number }
@@ -58,9 +61,12 @@ export function nextStep(rotation: string, observed: Observed): Step {
   const published = publishedVersion(observed);
   if (published !== undefined) {
     const version = published.number;
-    switch (trust.get(version)) {
-      case undefined:
-        return { do: 'try-version', version };
+    const found = trust.get(version);
+    if (found === undefined) return { do: 'try-version', version };
+    // A login has one password: by now or soon, these don't work.
+    const other = enabled.find(({ login, key }) => login === published.login && key !== published.key);
+    if (other) return { do: 'disable-version', version: other.number, breaks: found === 'broken' };
+    switch (found) {
       case 'broken':
         return { do: 'restore-password', version };
       case 'works':
@@ -73,7 +79,8 @@ export function nextStep(rotation: string, observed: Observed): Step {
   if (fresh === 'proven') return { do: 'add-version', login };
   if (fresh === 'set') return { do: 'prove-login', login };
   const stale = enabled.find((version) => version.login === login);
-  return stale ? { do: 'disable-version', version: stale.number } : { do: 'set-password', login };
+  if (stale) return { do: 'disable-version', version: stale.number, breaks: true };
+  return { do: 'set-password', login, breaks: true };
 }
 
 /** Added by an attempt that didn't get as far as the aliases; the newest of them. */
@@ -93,7 +100,9 @@ export function idleLogin({
   enabled,
   current,
   logins,
-}: Pick<Observed, 'enabled' | 'current' | 'logins'>): string {
+}: Pick<Observed, 'current' | 'logins'> & {
+  readonly enabled: readonly Pick<EnabledVersion, 'number' | 'login'>[];
+}): string {
   const active = enabled.find(({ number }) => number === current)?.login;
   const [first, second] = logins;
   return active === first ? second : first;

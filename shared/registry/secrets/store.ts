@@ -93,6 +93,13 @@ function underWay(secret: string, other: string): OperationError {
   );
 }
 
+/** Ends a change that came to nothing, so that another one may begin. */
+export async function endChange(operation: OperationContext, ref: DocumentReference): Promise<void> {
+  await operation.transact([ref], async (transaction, [snapshot]) => {
+    if (readSecretRecord(snapshot)?.open?.operation === operation.id) transaction.update(ref, { open: null });
+  });
+}
+
 /** What an operation has come to. */
 export interface Settled {
   readonly event: Omit<SecretEvent, 'at' | 'operation'>;
@@ -151,7 +158,6 @@ export async function recordFailure(
     transaction.set(ref, {
       ...found,
       failures,
-      open: found.open?.operation === operation.id ? null : found.open,
       ...(scheduled && found.nextRotation && found.nextRotation <= now ? { nextRotation: again } : {}),
       ...(event.action === 'retire' && found.nextRetirement ? { nextRetirement: again } : {}),
       last: entry,
