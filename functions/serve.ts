@@ -5,6 +5,7 @@ import { getTestServer } from '@google-cloud/functions-framework/testing';
 import { config } from '../shared/config.ts';
 import { closeFirestore } from '../shared/gcp/firestore.ts';
 import { closePubSub } from '../shared/gcp/pubsub.ts';
+import { closeSecretManager } from '../shared/gcp/secretmanager.ts';
 import { drain } from '../shared/operation/running.ts';
 import { closePools } from '../shared/postgres/process-pools.ts';
 import { createLogger, type Logger } from '../shared/telemetry/log.ts';
@@ -49,7 +50,12 @@ async function stop(server: Server, log: Logger, signal: string): Promise<void> 
   server.close();
   const aborted = await drain(patienceMs / 2);
   server.closeIdleConnections();
-  await Promise.allSettled([closePools(patienceMs / 8), closeFirestore(), closePubSub()]);
+  await Promise.allSettled([
+    closePools(patienceMs / 8),
+    closeFirestore(),
+    closePubSub(),
+    closeSecretManager(),
+  ]);
   log.log('INFO', 'stopped', { signal, handedBack: aborted });
   process.exit(0);
 }
