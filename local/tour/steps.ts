@@ -1,6 +1,7 @@
 import { localInstance } from '../stack.ts';
 import { grantSteps } from './grants.ts';
 import { showPrivileges } from './privileges.ts';
+import { secretSteps } from './secrets.ts';
 import { asAdmin, type Step, target } from './step.ts';
 
 /** Databases of the tour. Drover may create in `app`; in `reports` its owner has not allowed it yet. */
@@ -22,6 +23,13 @@ export const tourPolicy = {
       levels: ['owner', 'writer', 'reader', 'analyst', 'custom:*'],
       principals: ['*@acme.example', '*@acme-dev.iam', 'dora'],
       actions: ['exact', 'offboard', 'createMissing', 'customRoles'],
+    },
+    {
+      functions: ['rotate-secret'],
+      targets: [`${localInstance}/app`],
+      secrets: ['billing-*'],
+      levels: ['writer'],
+      actions: ['create'],
     },
     { functions: ['reconcile'], targets: [`${localInstance}/app`], actions: ['mend'] },
   ],
@@ -136,4 +144,5 @@ export const steps: readonly Step[] = [
     expected: { state: 'succeeded' },
   },
   ...grantSteps,
+  ...secretSteps,
 ];
