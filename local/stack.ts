@@ -37,6 +37,8 @@ export interface StackOptions {
   /** A bundle to run instead of the sources. */
   readonly entry?: string;
   readonly onLog?: (functionName: string, line: string) => void;
+  /** Told what PostgreSQL logs. */
+  readonly onDatabaseLog?: (line: string) => void;
 }
 
 /** Everything that Drover needs of a cloud, on this machine. */
@@ -90,7 +92,10 @@ async function startAll(
   const manifests = readManifests();
   const port = (fixed: number) => (options.ports === 'fixed' ? fixed : 0);
   const [cluster, pubsub, firestore] = await Promise.all([
-    createCloudSqlCluster(options.ports === 'fixed' ? { port: fixedPorts.postgres } : {}).then((created) => {
+    createCloudSqlCluster({
+      ...(options.ports === 'fixed' ? { port: fixedPorts.postgres } : {}),
+      ...(options.onDatabaseLog ? { onLog: options.onDatabaseLog } : {}),
+    }).then((created) => {
       started.push(() => created.remove());
       return created;
     }),

@@ -24,7 +24,7 @@ import { observe, readValue } from '../../shared/secrets/observe.ts';
 import { optionsOf, refuseAliases, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
 import { dueAt } from '../../shared/secrets/schedule.ts';
 import { attemptChange } from './attempt.ts';
-import { makeLogins } from './logins.ts';
+import { type MadeLogins, makeLogins } from './logins.ts';
 import { managedFrom, refuseMismatch, withSettings } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
 import { rotateAt } from './rotate.ts';
@@ -51,14 +51,15 @@ export async function establishSecret(
   if (action === 'adopt' && found === undefined) throw notFound(id);
   const managed = managedOf(message, found, adopted?.credential?.username);
   if (found) refuseAliases(found);
-  if (operation.dryRun) return plan(message, managed, found, adopted, operation);
+  const planned = await planLogins(id, managed, adopted, operation);
+  if (operation.dryRun) return plan(id, planned, found, adopted);
   const kind = action === 'adopt' ? 'adopt' : 'create';
   return attemptChange(operation, id, managed, async (begun) => {
     const made =
       managed.kind === 'postgres'
         ? await makeLogins(id, managed, adopted?.credential?.username, begun.epoch, operation)
         : undefined;
-    if (adopted && managed.kind === 'postgres') await proveAdopted(id, managed, adopted, operation);
+    if (adopted && managed.kind === 'postgres') await compareAdopted(id, managed, adopted, operation);
     const secret = await mark(id, managed, found, adopted);
     const rest =
       adopted || secret.aliases[alias.current] !== undefined
@@ -124,21 +125,38 @@ async function adoptable(message: RotateSecretMessage, found: SecretInfo): Promi
   return { version: version.number, createdAt, credential: read.credential };
 }
 
-/** The adopted credential works, and its twin may do the same: the first rotation will find nothing in its way. */
-async function proveAdopted(
+/**
+ * What becomes of the logins. Whatever stands against it is found here, where nothing is written down or changed yet: a
+ * secret that names somebody's login without its password must not touch it.
+ */
+async function planLogins(
+  id: string,
+  managed: ManagedSecret,
+  adopted: Adopted | undefined,
+  operation: OperationContext,
+): Promise<MadeLogins> {
+  if (managed.kind !== 'postgres') return { changes: [], statements: [], notes: [] };
+  const credential = adopted?.credential;
+  const planned = await makeLogins(id, managed, credential?.username, undefined, operation);
+  if (adopted === undefined || credential === undefined) return planned;
+  const { username: user, password } = credential;
+  if (!(await logsIn(managed, { user, password }, optionsOf(operation))))
+    throw unreadable(id, adopted.version, `names the login ${user}, which refuses its password`);
+  return planned;
+}
+
+/** Its twin may do the same as the adopted login: the first rotation will find nothing in its way. */
+async function compareAdopted(
   id: string,
   managed: PostgresSecret,
-  { version, credential }: Adopted,
+  { credential }: Adopted,
   operation: OperationContext,
 ): Promise<void> {
   if (credential === undefined) return;
   const login = { user: credential.username, password: credential.password };
-  const options = optionsOf(operation);
-  if (!(await logsIn(managed, login, options)))
-    throw unreadable(id, version, `names the login ${login.user}, which refuses its password`);
   const twin = managed.logins.find((name) => name !== login.user);
   const proof = { credential: login, twin, ...roleOf(managed), probe: managed.probe ?? undefined };
-  await prove(scopeOf(id, managed), proof, options);
+  await prove(scopeOf(id, managed), proof, optionsOf(operation));
 }
 
 /** Says on the secret that it is Drover's. */
@@ -150,6 +168,7 @@ async function mark(
 ): Promise<SecretInfo> {
   if (
     found &&
+    isManaged(found) &&
     JSON.stringify(found.annotations) === JSON.stringify({ ...found.annotations, ...formatManaged(managed) })
   )
     return found;
@@ -203,26 +222,21 @@ function secretChange(id: string, found: SecretInfo | undefined): Outcome['chang
   return isManaged(found) ? [] : [{ action: 'alter', kind: 'secret', name: id, detail: 'adopted' }];
 }
 
-async function plan(
-  { secret: id }: RotateSecretMessage,
-  managed: ManagedSecret,
+function plan(
+  id: string,
+  { changes, statements, notes }: MadeLogins,
   found: SecretInfo | undefined,
   adopted: Adopted | undefined,
-  operation: OperationContext,
-): Promise<Outcome> {
-  const made =
-    managed.kind === 'postgres'
-      ? await makeLogins(id, managed, adopted?.credential?.username, undefined, operation)
-      : { changes: [], statements: [], notes: [] };
+): Outcome {
   const first = adopted || found?.aliases[alias.current] !== undefined;
   return {
     changes: [
-      ...made.changes,
+      ...changes,
       ...secretChange(id, found),
       ...(first ? [] : [{ action: 'create' as const, kind: 'secret version', name: id }]),
     ],
-    notes: made.notes,
-    statements: made.statements,
+    notes,
+    statements,
   };
 }
 

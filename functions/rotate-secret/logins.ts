@@ -5,7 +5,7 @@ import { OperationError } from '../../shared/operation/errors.ts';
 import type { Change, Note } from '../../shared/operation/outcome.ts';
 import { convergeGrants } from '../../shared/postgres/grants/converge.ts';
 import type { InspectedGrants } from '../../shared/postgres/grants/model.ts';
-import { examineGrants } from '../../shared/postgres/grants/refusals.ts';
+import { examineGrants, refuseScope } from '../../shared/postgres/grants/refusals.ts';
 import { type EnsuredLogins, ensureLogins } from '../../shared/postgres/logins/ensure.ts';
 import type { GrantSetWish } from '../../shared/registry/grants/merge.ts';
 import { emptySet } from '../../shared/registry/grants/model.ts';
@@ -34,16 +34,15 @@ export async function makeLogins(
   const { logins } = managed;
   const { role, acts } = roleOf(managed);
   const actAs = acts ? role : undefined;
-  // First, for a login is of no use where there is no role for it.
-  const planned = await granted(id, managed, true, operation);
+  const planned = epoch === undefined ? await granted(id, managed, true, operation) : undefined;
   const made = await ensureLogins(
     { scope: scopeOf(id, managed), logins, adopted, actAs, epoch },
     optionsOf(operation),
   );
-  const done = epoch === undefined ? planned : await granted(id, managed, false, operation);
+  const done = planned ?? (await granted(id, managed, false, operation));
   return {
     changes: [...made.changes, ...done.changes],
-    statements: [...made.statements, ...planned.statements],
+    statements: [...made.statements, ...done.statements],
     notes: done.notes,
   };
 }
@@ -97,6 +96,8 @@ function refuseGrants(
   found: InspectedGrants,
   soon: boolean,
 ): void {
+  const unmanaged = refuseScope({ database, schema: schema ?? undefined }, found);
+  if (unmanaged) throw unmanaged;
   const grants = wish.grants.map((grant) => ({ ...grant, present: true }));
   const [refusal] = examineGrants({ database, schema: schema ?? undefined }, grants, found).filter(
     ({ code }) => !soon || code !== 'PRINCIPAL_NOT_FOUND',

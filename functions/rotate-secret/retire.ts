@@ -4,9 +4,10 @@ import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
 import { newPassword, setPassword } from '../../shared/postgres/logins/password.ts';
 import { describeSessions } from '../../shared/postgres/logins/refusals.ts';
-import { endLoginSessions } from '../../shared/postgres/logins/sessions.ts';
+import { endLoginSessions, withAges } from '../../shared/postgres/logins/sessions.ts';
 import type { SecretRecord } from '../../shared/registry/secrets/model.ts';
 import {
+  endChange,
   readSecretRecord,
   type Settled,
   secretRef,
@@ -41,18 +42,25 @@ export async function retireSecret(
   { secret: id }: RotateSecretMessage,
   operation: OperationContext,
 ): Promise<Outcome> {
-  const seen = await observe(id);
-  const managed = readManaged(seen.secret);
+  const found = await observe(id);
+  const managed = readManaged(found.secret);
   authorizeManaged(id, managed);
-  const record = readSecretRecord(await (await secretRef(operation, id)).get());
-  const dueAt = retirementOf(seen, record, managed);
-  if (dueAt === undefined || dueAt > new Date()) return notDue(id, dueAt);
-  if (operation.dryRun) return plan(id, seen, record);
-  return attemptChange(operation, id, managed, async ({ epoch }) => {
-    const { changes, notes, fields } = record?.retiredAt
+  const known = readSecretRecord(await (await secretRef(operation, id)).get());
+  const early = notDue(id, found, known, managed);
+  if (early) return early;
+  if (operation.dryRun) return plan(id, found, known);
+  return attemptChange(operation, id, managed, async ({ ref, epoch, record }) => {
+    // Until it was begun, others may have rotated the secret.
+    const seen = await observe(id);
+    const overtaken = notDue(id, seen, record, managed);
+    if (overtaken) {
+      await endChange(operation, ref);
+      return overtaken;
+    }
+    const { changes, notes, fields } = record.retiredAt
       ? await destroy(id, seen)
       : await putOutOfUse(id, managed, seen, epoch, operation);
-    const detail = notes[0]?.code ?? (record?.retiredAt ? 'destroyed' : 'disabled');
+    const detail = notes[0]?.code ?? (record.retiredAt ? 'destroyed' : 'disabled');
     await settleChange(operation, id, { event: { action: 'retire', detail }, managed, fields });
     return { changes, notes, ...(notes.length > 0 ? { partial: true } : {}) };
   });
@@ -75,7 +83,15 @@ function destructionAt(retiredAt: Date): Date {
   return new Date(retiredAt.getTime() + config().DROVER_SECRET_DESTROY_DAYS * dayMs);
 }
 
-function notDue(id: string, dueAt: Date | undefined): Outcome {
+/** What is said where nothing is due yet; undefined where something is. */
+function notDue(
+  id: string,
+  seen: Observation,
+  record: SecretRecord | undefined,
+  managed: ManagedSecret,
+): Outcome | undefined {
+  const dueAt = retirementOf(seen, record, managed);
+  if (dueAt !== undefined && dueAt <= new Date()) return undefined;
   const message =
     dueAt === undefined
       ? `Nothing of ${id} is to be retired.`
@@ -92,12 +108,12 @@ async function putOutOfUse(
   operation: OperationContext,
 ): Promise<Stage> {
   const changes: Change[] = [];
-  const { numbers, login } =
+  const { numbers, login, password } =
     managed.kind === 'postgres' && managed.strategy === 'two-user'
       ? await idleOf(id, managed, seen)
-      : { numbers: olderThanCurrent(seen), login: undefined };
+      : { numbers: olderThanCurrent(seen), login: undefined, password: undefined };
   if (login !== undefined && managed.kind === 'postgres') {
-    const inUse = await freeLogin(id, managed, login, operation, changes);
+    const inUse = await freeLogin(id, managed, { user: login, password }, operation, changes);
     if (inUse) return { changes, notes: [inUse], fields: { nextRetirement: new Date(Date.now() + againMs) } };
   }
   const { [alias.previous]: previous, ...aliases } = seen.secret.aliases;
@@ -126,35 +142,38 @@ function olderThanCurrent({ current = 0, versions }: Observation): number[] {
     .map(({ number }) => number);
 }
 
-/** The login that is not in use any more, and the versions that name it. */
+/** The login that is not in use any more, the versions that name it, and the password of the newest. */
 async function idleOf(id: string, managed: PostgresSecret, seen: Observation) {
   const { usable, unusable } = await readCredentials(seen, managed, new Map());
   refuseUnusable(id, unusable);
   const enabled = usable.map(({ number, credential }) => ({ number, login: credential.username }));
   const [first = '', second = ''] = managed.logins;
   const login = idleLogin({ enabled, current: seen.current, logins: [first, second] });
-  const numbers = enabled.filter((version) => version.login === login).map(({ number }) => number);
-  return { login, numbers };
+  const own = usable.filter(({ credential }) => credential.username === login);
+  return { login, numbers: own.map(({ number }) => number), password: own[0]?.credential.password };
 }
 
 /** What keeps a login from being retired; undefined where nothing does, or not any more. */
 async function freeLogin(
   id: string,
   managed: PostgresSecret,
-  login: string,
+  { user, password }: { readonly user: string; readonly password: string | undefined },
   operation: OperationContext,
   changes: Change[],
 ): Promise<Note | undefined> {
   const end = mayFor('endSessions', id, managed);
-  const { ended, left } = await endLoginSessions(scopeOf(id, managed), login, end, optionsOf(operation));
+  const scope = scopeOf(id, managed);
+  const { ended, left } = await endLoginSessions(scope, user, end, optionsOf(operation));
   for (const { pid, database, application } of ended) {
     const detail = `ended ${pid}${application === '' ? '' : ` (${application})`}`;
     changes.push({ action: 'revoke', kind: 'session', name: database ?? '', detail });
   }
   if (left.length === 0) return undefined;
+  const open =
+    password === undefined ? left : await withAges(scope, left, { user, password }, optionsOf(operation));
   return {
     code: 'SESSIONS_OPEN',
-    message: `${login} is still in use, and stays until it isn't: ${describeSessions(left)}. Have the application read its secret again.`,
+    message: `${user} is still in use, and stays until it isn't: ${describeSessions(open)}. Have the application read its secret again.`,
   };
 }
 

@@ -1,9 +1,11 @@
+import { getSecret } from '../../shared/gcp/secrets.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
 import { identifier } from '../../shared/postgres/sql.ts';
 import type { SecretEvent, SecretRecord } from '../../shared/registry/secrets/model.ts';
 import {
+  endChange,
   postponeRotation,
   readSecretRecord,
   secretRef,
@@ -28,21 +30,34 @@ export async function rotateSecret(
   operation: OperationContext,
 ): Promise<Outcome> {
   const { secret: id, kind, strategy, scheduled } = message;
-  const seen = await observe(id);
-  const known = readManaged(seen.secret);
+  const found = await getSecret(id);
+  const known = readManaged(found);
   refuseMismatch(id, known, { kind, strategy });
   const managed = withSettings(known, message);
   authorizeManaged(id, managed);
-  refuseAliases(seen.secret);
+  refuseAliases(found);
   try {
-    if (operation.dryRun) return await plan(id, managed, seen, message, operation);
-    return await attemptChange(operation, id, managed, (begun) =>
-      rotateAt({ ...begun, id, managed, seen, force: message.force, action: 'rotate' }, operation),
-    );
+    if (operation.dryRun) return await plan(id, managed, await observe(id), message, operation);
+    return await attemptChange(operation, id, managed, async (begun) => {
+      const done = settledBy(operation.id, begun.record);
+      if (done) {
+        await endChange(operation, begun.ref);
+        return done;
+      }
+      // Not before: until it was begun, others may have changed the secret.
+      const seen = await observe(id);
+      return rotateAt({ ...begun, id, managed, seen, force: message.force, action: 'rotate' }, operation);
+    });
   } catch (error) {
     if (error instanceof InGrace && scheduled) return recently(id, error.until, operation);
-    throw error;
+    throw scheduled ? afterTheOther(error) : error;
   }
+}
+
+/** What came of an attempt before this one that got as far as the registry, whatever others have done since. */
+function settledBy(operation: string, { history }: SecretRecord): Outcome | undefined {
+  const entry = history.find((one) => one.operation === operation && one.action === 'rotate' && !one.code);
+  return entry && { changes: [], summary: { version: entry.version ?? 0 } };
 }
 
 export interface RotationStart {
@@ -132,6 +147,13 @@ function refuseInGrace(
 ): void {
   const until = force ? undefined : graceOf(seen, record, managed);
   if (until !== undefined) throw new InGrace(id, until);
+}
+
+/** What a schedule asked for, twice perhaps, waits for what is under way, and then finds that it was done or does it. */
+function afterTheOther(error: unknown): unknown {
+  if (!(error instanceof OperationError) || error.code !== 'ROTATION_UNDER_WAY') return error;
+  const { code, message, details = {} } = error;
+  return new OperationError(code, message, { retryable: true, details, cause: error });
 }
 
 async function recently(id: string, until: Date, operation: OperationContext): Promise<Outcome> {

@@ -43,8 +43,11 @@ export async function verifySecret(
   const fine = broken === 0 && verified.working.some(({ number }) => number === seen.current);
   const notes = [...brokenNotes(id, verified), ...(fine ? [] : currentNotes(id, seen, verified))];
   if (fine || !repair || operation.dryRun) return report(verified, notes, []);
-  const mend = { id, managed, seen, cache, verified };
   return attemptChange(operation, id, managed, async ({ epoch }) => {
+    // Until it was begun, others may have changed the secret.
+    const seen = await observe(id);
+    const verified = await tryAll(managed, seen, cache, operation);
+    const mend = { id, managed, seen, cache, verified };
     const { changes, current } = await repairSecret({ ...mend, epoch }, operation);
     const event = { action: 'verify' as const, detail: 'repaired', version: current };
     await settleChange(operation, id, { event, managed, fields: { current, failures: 0 } });

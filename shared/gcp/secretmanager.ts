@@ -32,12 +32,13 @@ async function open(): Promise<SecretManagerServiceClient> {
  * @param emulator `host:port`
  */
 async function optionsFor(emulator: string): Promise<ClientOptions> {
-  const { credentials } = await import('@grpc/grpc-js');
+  // By its default, too.
+  const { default: grpc } = await import('@grpc/grpc-js');
   const { hostname, port } = new URL(`http://${emulator}`);
   return {
     apiEndpoint: hostname,
     port: Number(port),
-    sslCreds: credentials.createInsecure(),
+    sslCreds: grpc.credentials.createInsecure(),
     // Where the credentials are told, only this still makes the client look for Google's.
     clientOptions: { universeDomain: 'googleapis.com' },
   };

@@ -66,9 +66,26 @@ export function credentialFor(
   return { engine: 'postgres', instance, ...way, database, ...like, ...login };
 }
 
-/** Fields that hold the password beside the one that is its own: a rotation would leave them behind. */
+/**
+ * Fields that hold the password beside the one that is its own, as it is or as a URL has it: a rotation would leave them
+ * behind.
+ */
 export function copiesOfPassword({ password, ...others }: Credential): string[] {
-  return Object.entries(others).flatMap(([name, value]) =>
-    JSON.stringify(value)?.includes(JSON.stringify(password).slice(1, -1)) ? [name] : [],
-  );
+  const written = [password, JSON.stringify(password).slice(1, -1)];
+  return Object.entries(others).flatMap(([name, value]) => {
+    const text = JSON.stringify(value) ?? '';
+    return [text, withoutPercents(text)].some((one) => written.some((password) => one.includes(password)))
+      ? [name]
+      : [];
+  });
+}
+
+function withoutPercents(text: string): string {
+  return text.replace(/(?:%[0-9a-f]{2})+/gi, (run) => {
+    try {
+      return decodeURIComponent(run);
+    } catch {
+      return run;
+    }
+  });
 }

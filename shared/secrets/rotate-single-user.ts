@@ -20,6 +20,7 @@ import {
   withoutVersion,
 } from './rotation.ts';
 import { nextStep, type Observed, type Step } from './single-user.ts';
+import { isOvertaken, withdraw } from './withdraw.ts';
 
 type Trust = NonNullable<Observed['pending']>['trust'];
 
@@ -39,6 +40,7 @@ export async function rotateSingleUser(rotation: Rotation<PostgresSecret>): Prom
       if (step.do === 'write-pending') rotation.beforeBreaking();
       await work.take(step);
     } catch (error) {
+      if (isOvertaken(error, rotation.operation)) await work.withdraw();
       lost += 1;
       if (!(error instanceof SecretChanged) || lost === mostLooks) throw error;
       await lookAgain(rotation);
@@ -54,6 +56,8 @@ class SingleUserWork {
   readonly #login: string;
   #pending: { readonly password: string; readonly trust: Trust } | undefined;
   #usable: readonly CredentialVersion[] = [];
+  /** Of the version that this attempt has sent. */
+  #sent: { readonly value: Buffer; readonly password: string } | undefined;
   #setAt: number | undefined;
   /** From the change of the password to its publication, as far as this attempt saw it. */
   momentMs = 0;
@@ -133,12 +137,24 @@ class SingleUserWork {
     }
   }
 
+  /** If somebody else has changed the password since, a version of this attempt must go. */
+  async withdraw(): Promise<void> {
+    const sent = this.#sent;
+    if (sent === undefined) return;
+    this.#sent = undefined;
+    const login = { user: this.#login, password: sent.password };
+    await withdraw(this.#rotation, sent.value, (_, options) =>
+      logsIn(this.#rotation.managed, login, options),
+    );
+  }
+
   async #addVersion(): Promise<void> {
     const { id, managed, operation, seen, cache, changes } = this.#rotation;
     const { password } = this.#credential();
     const like = this.#usable.find(({ number }) => number === seen.current)?.credential;
     const value = formatCredential(credentialFor(managed, { username: this.#login, password }, like));
     operation.assertHeld();
+    this.#sent = { value, password };
     const version = await addVersion(id, value);
     cache.set(version.number, value);
     this.#rotation.seen = { ...seen, versions: [version, ...seen.versions] };

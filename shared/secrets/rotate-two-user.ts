@@ -1,9 +1,11 @@
 import { addVersion, disableVersion, SecretChanged } from '../gcp/secrets.ts';
 import { newPassword, setPassword } from '../postgres/logins/password.ts';
 import { logsIn, prove } from '../postgres/logins/proof.ts';
+import { inUse } from '../postgres/logins/refusals.ts';
+import { endLoginSessions } from '../postgres/logins/sessions.ts';
 import { type Credential, credentialFor, formatCredential } from './credential.ts';
 import type { PostgresSecret } from './managed.ts';
-import { type CredentialVersion, readCredentials, readValue, refuseUnusable } from './observe.ts';
+import { type CredentialVersion, readCredentials, refuseUnusable } from './observe.ts';
 import {
   added,
   disabled,
@@ -19,6 +21,7 @@ import {
   withoutVersion,
 } from './rotation.ts';
 import { nextStep, type Observed, type Step, type Trust } from './two-user.ts';
+import { copyCurrent, isOvertaken, withdraw } from './withdraw.ts';
 
 type TwoUsers = readonly [string, string];
 
@@ -37,8 +40,8 @@ export async function rotateTwoUser(rotation: Rotation<PostgresSecret>): Promise
       if ('breaks' in step && step.breaks) rotation.beforeBreaking();
       await work.take(step);
     } catch (error) {
+      if (isOvertaken(error, rotation.operation)) await work.withdraw();
       if (!(error instanceof SecretChanged)) throw error;
-      await work.withdraw();
       lost += 1;
       if (lost === mostLooks) throw error;
       await lookAgain(rotation);
@@ -54,7 +57,8 @@ class TwoUserWork {
   readonly #logins: TwoUsers;
   readonly #trust = new Map<number, Trust>();
   #fresh: { readonly credential: Credential; readonly state: 'set' | 'proven' } | undefined;
-  #added: CredentialVersion | undefined;
+  /** The credential of which this attempt has sent a version. */
+  #sent: Credential | undefined;
   #usable: readonly CredentialVersion[] = [];
 
   constructor(rotation: Rotation<PostgresSecret>) {
@@ -103,6 +107,7 @@ class TwoUserWork {
         this.#trust.set(step.version, 'proven');
         return;
       case 'disable-version':
+        if (step.breaks) await this.#refuseInUse(step.version);
         await disableVersion(id, step.version);
         this.#rotation.seen = withoutVersion(this.#rotation.seen, step.version);
         changes.push(disabled(id, step.version));
@@ -123,51 +128,35 @@ class TwoUserWork {
       }
       case 'add-version': {
         const { credential } = this.#requireFresh();
-        this.#added = await this.#addVersion(credential);
-        this.#trust.set(this.#added.number, 'proven');
+        this.#trust.set(await this.#addVersion(credential), 'proven');
         this.#fresh = undefined;
         return;
       }
       case 'move-aliases':
         return moveAliases(this.#rotation, step.version);
       case 'copy-current':
-        return this.#copyCurrent();
+        return copyCurrent(this.#rotation);
     }
   }
 
-  /**
-   * A version that was added and isn't the current one: if somebody else has changed its login since, it must go, and
-   * `latest` lead to what works.
-   */
+  /** If somebody else has changed the login since, a version of this attempt must go. */
   async withdraw(): Promise<void> {
-    const lost = this.#added;
-    if (lost === undefined) return;
-    this.#added = undefined;
-    const { id, managed, operation, changes } = this.#rotation;
-    const { username: user, password } = lost.credential;
-    if (await logsIn(managed, { user, password }, optionsOf(operation))) return;
-    await disableVersion(id, lost.number);
-    changes.push(disabled(id, lost.number));
-    await lookAgain(this.#rotation);
-    if (this.#rotation.seen.versions[0]?.number === lost.number) await this.#copyCurrent();
+    const sent = this.#sent;
+    if (sent === undefined) return;
+    this.#sent = undefined;
+    const login = { user: sent.username, password: sent.password };
+    await withdraw(this.#rotation, formatCredential(sent), (_, options) =>
+      logsIn(this.#rotation.managed, login, options),
+    );
   }
 
-  async #copyCurrent(): Promise<void> {
-    const { id, seen, cache } = this.#rotation;
-    const value = seen.current === undefined ? undefined : await readValue(id, seen.current, cache);
-    if (value === undefined) throw new SecretChanged(id, 'the current version was disabled');
-    const version = await addVersion(id, value);
-    cache.set(version.number, value);
-    this.#rotation.seen = { ...seen, versions: [version, ...seen.versions] };
-    this.#rotation.changes.push(added(id, version.number));
-  }
-
-  async #addVersion(credential: Credential): Promise<CredentialVersion> {
+  async #addVersion(credential: Credential): Promise<number> {
     const { id, operation, cache, changes } = this.#rotation;
     const value = formatCredential(credential);
     // Nothing fences this: a version of somebody who slept would be `latest`.
     operation.signal.throwIfAborted();
     operation.assertHeld();
+    this.#sent = credential;
     const version = await addVersion(id, value);
     cache.set(version.number, value);
     this.#rotation.seen = {
@@ -175,7 +164,16 @@ class TwoUserWork {
       versions: [version, ...this.#rotation.seen.versions],
     };
     changes.push(added(id, version.number));
-    return { number: version.number, createdAt: version.createdAt, credential };
+    return version.number;
+  }
+
+  /** Before anything is taken from whoever uses the login: it would be refused its password afterwards. */
+  async #refuseInUse(version: number): Promise<void> {
+    const { id, managed, operation, force } = this.#rotation;
+    if (force) return;
+    const { user } = this.#loginOf(version);
+    const { left } = await endLoginSessions(scopeOf(id, managed), user, false, optionsOf(operation));
+    if (left.length > 0) throw inUse(user, left);
   }
 
   async #setPassword(login: string, password: string): Promise<void> {

@@ -1,7 +1,9 @@
 import { randomBytes, randomInt } from 'node:crypto';
-import { addVersion, SecretChanged } from '../gcp/secrets.ts';
+import { addVersion, SecretChanged, type VersionInfo } from '../gcp/secrets.ts';
 import type { ManagedSecret } from './managed.ts';
+import { readValue } from './observe.ts';
 import { added, lookAgain, mostLooks, moveAliases, type Rotated, type Rotation } from './rotation.ts';
+import { isOvertaken, withdraw } from './withdraw.ts';
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
@@ -24,19 +26,27 @@ export async function rotateValue(
   const { operation, id, managed, changes } = rotation;
   for (let lost = 0; rotation.seen.movedBy !== operation.id; ) {
     const { versions, current = 0 } = rotation.seen;
-    // Added by an attempt that didn't get as far as the aliases.
-    let published = versions.find(({ number, state }) => number > current && state === 'ENABLED');
-    if (published === undefined) {
-      rotation.beforeBreaking();
-      operation.signal.throwIfAborted();
-      operation.assertHeld();
-      published = await addVersion(id, Buffer.from(newValue(managed)));
-      rotation.seen = { ...rotation.seen, versions: [published, ...versions] };
-      changes.push(added(id, published.number));
-    }
+    let published = await unpublished(rotation);
+    let sent: Buffer | undefined;
     try {
+      if (published === undefined) {
+        rotation.beforeBreaking();
+        operation.signal.throwIfAborted();
+        operation.assertHeld();
+        sent = Buffer.from(newValue(managed));
+        published = await addVersion(id, sent);
+        rotation.seen = { ...rotation.seen, versions: [published, ...versions] };
+        changes.push(added(id, published.number));
+      }
       await moveAliases(rotation, published.number);
     } catch (error) {
+      if (sent && isOvertaken(error, operation)) {
+        await withdraw(rotation, sent, async (version) => {
+          const { seen } = rotation;
+          // Else another value has become the current one, and this one, though `latest`, never will.
+          return seen.current === undefined || seen.current === current || version < seen.current;
+        });
+      }
       lost += 1;
       if (!(error instanceof SecretChanged) || lost === mostLooks) throw error;
       await lookAgain(rotation);
@@ -45,4 +55,17 @@ export async function rotateValue(
   const { current, previous } = rotation.seen;
   if (current === undefined) throw new Error('a rotation ended without a current version');
   return { current, previous, momentMs: 0 };
+}
+
+/** Added by an attempt that didn't get as far as the aliases; the current value, once more, is none. */
+async function unpublished({ id, seen, cache }: Rotation): Promise<VersionInfo | undefined> {
+  const { versions, current } = seen;
+  const newer = versions.filter(({ number, state }) => number > (current ?? 0) && state === 'ENABLED');
+  if (newer.length === 0 || current === undefined) return newer[0];
+  const value = await readValue(id, current, cache);
+  for (const version of newer) {
+    const other = await readValue(id, version.number, cache);
+    if (other && !(value && other.equals(value))) return version;
+  }
+  return undefined;
 }

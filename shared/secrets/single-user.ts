@@ -42,6 +42,8 @@ export function nextStep(rotation: string, observed: Observed): Step {
     if (stale !== undefined) return { do: 'disable-version', version: stale };
     return pending ? { do: 'discard-pending' } : { do: 'nothing' };
   }
+  // Left behind by a rotation that was given up after it had published it: this one has to make another.
+  if (pending && published !== undefined && published === current) return { do: 'discard-pending' };
   if (pending === undefined) return { do: 'write-pending' };
   switch (pending.trust) {
     case 'unknown':

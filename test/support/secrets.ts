@@ -5,6 +5,7 @@ import { localProject } from '../../local/stack.ts';
 import { hash } from '../../shared/operation/canonical.ts';
 import type { SecretRecord } from '../../shared/registry/secrets/model.ts';
 import { readSecretRecord } from '../../shared/registry/secrets/store.ts';
+import { connected } from './postgres.ts';
 import type { TestStack } from './stack.ts';
 
 /** A credential as an application reads it. */
@@ -104,4 +105,14 @@ export async function logsIn(credential: TestCredential): Promise<boolean> {
   } finally {
     await client.end().catch(() => undefined);
   }
+}
+
+/** Connects with a credential as an application does, runs `use` and closes. */
+export function connectedAs<T>(
+  credential: TestCredential,
+  use: (client: pg.Client) => Promise<T>,
+): Promise<T> {
+  const { host, port, database, username, password } = credential;
+  const login = [username, password].map(encodeURIComponent).join(':');
+  return connected(`postgresql://${login}@${host}:${port}/${database}?application_name=billing-api`, use);
 }

@@ -47,9 +47,10 @@ export async function ensureLogins(
         script.run(admin, sql`CREATE ROLE ${login} LOGIN`, { action: 'create', ...made });
         script.run(admin, comment);
       } else {
+        // First: nobody is to be told how to hand over a login that must not be.
+        const taken = takesOver(one, secret, adopted, epoch);
         admin = adminFor(one, admin);
-        if (takesOver(one, secret, adopted, epoch))
-          script.run(admin, comment, { action: 'alter', ...made, detail: 'adopted' });
+        if (taken) script.run(admin, comment, { action: 'alter', ...made, detail: 'adopted' });
       }
       if (actAs !== undefined && !one?.settings.includes(`role=${actAs}`)) {
         const settings = sql`ALTER ROLE ${login} IN DATABASE ${identifier(database)} SET role TO ${actAs}`;

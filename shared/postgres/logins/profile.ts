@@ -64,7 +64,7 @@ SELECT coalesce(jsonb_agg(jsonb_build_object(
     CASE WHEN r.rolcreatedb THEN 'CREATEDB' END, CASE WHEN r.rolreplication THEN 'REPLICATION' END,
     CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END, CASE WHEN NOT r.rolinherit THEN 'NOINHERIT' END,
     CASE WHEN r.rolconnlimit >= 0 THEN 'CONNECTION LIMIT ' || r.rolconnlimit END,
-    CASE WHEN r.rolvaliduntil IS NOT NULL THEN 'VALID UNTIL ' || r.rolvaliduntil END], NULL),
+    CASE WHEN r.rolvaliduntil < 'infinity' THEN 'VALID UNTIL ' || r.rolvaliduntil END], NULL),
   'memberships', coalesce((
     SELECT jsonb_agg(DISTINCT g.rolname
              || CASE WHEN m.admin_option THEN ' WITH ADMIN' ELSE '' END

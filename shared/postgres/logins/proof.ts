@@ -89,8 +89,9 @@ async function runProbe(probe: string, user: string, run: (text: string) => Prom
   try {
     await run(probe);
   } catch (error) {
-    const { retryable, message } = classify(error);
-    if (retryable) throw error;
+    const { code, retryable, message } = classify(error);
+    // It is the transaction that is read-only, and always will be.
+    if (retryable && code !== 'READ_ONLY') throw error;
     throw new OperationError('PROBE_FAILED', `${user} can't run the secret's probe query: ${message}`, {
       details: { login: user },
     });

@@ -44,7 +44,9 @@ export function refusePrivileged(found: InspectedLogin): void {
       ? 'may act as Drover’s admins'
       : parseMarker(found.comment)
         ? 'is one of Drover’s own groups'
-        : undefined;
+        : found.login
+          ? undefined
+          : 'has NOLOGIN';
   if (why === undefined) return;
   throw new OperationError('LOGIN_NOT_ALLOWED', `${found.name} ${why}, and is no login for an application.`, {
     details: { login: found.name },

@@ -1,3 +1,4 @@
+import type { Login } from '../pools.ts';
 import { sql } from '../sql.ts';
 import { changeLogins, type LoginOptions, type LoginScope } from './change.ts';
 import type { LoginSession } from './inspect.ts';
@@ -43,4 +44,34 @@ export async function endLoginSessions(
   const left = await look(false);
   const ended = before.filter(({ pid }) => !left.some((one) => one.pid === pid));
   return { ended, left };
+}
+
+const agesQuery = `
+SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') AS since
+  FROM pg_catalog.pg_stat_activity WHERE usename = session_user`;
+
+/** Sessions with when they began. PostgreSQL tells that the login itself; where it doesn't log in, they stay as they are. */
+export async function withAges(
+  { instance, database }: LoginScope,
+  sessions: readonly LoginSession[],
+  credential: Login,
+  { pools, signal }: LoginOptions,
+): Promise<readonly LoginSession[]> {
+  if (sessions.every(({ since }) => since !== null)) return sessions;
+  try {
+    const ages = await pools.withConnection(
+      { instance, database },
+      { signal, as: credential },
+      async (client) => {
+        // An owner's sessions act as its group, which may not know.
+        await client.query('SET ROLE NONE');
+        const { rows } = await client.query<{ pid: number; since: string | null }>(agesQuery);
+        return new Map(rows.map(({ pid, since }) => [pid, since]));
+      },
+    );
+    return sessions.map((one) => ({ ...one, since: one.since ?? ages.get(one.pid) ?? null }));
+  } catch {
+    signal.throwIfAborted();
+    return sessions;
+  }
 }
