@@ -41,7 +41,7 @@ export interface RepairPlan {
 /**
  * What makes every enabled version work: pure.
  *
- * A login has one password: that of the current version, or else of the newest that names it. Versions with another one,
+ * A login has one password: that of the current version, or else of the newest that works, or else of the newest. Versions with another one,
  * and those that are no credentials, can't be kept.
  *
  * @returns undefined where no enabled version holds a credential
@@ -56,7 +56,8 @@ export function planRepair(
   const logins = [...new Set(all.map(({ credential }) => credential.username))];
   const decisive = logins.map((login) => {
     if (login === chosen.credential.username) return chosen;
-    return all.find(({ credential }) => credential.username === login);
+    const isOfLogin = ({ credential }: CredentialVersion) => credential.username === login;
+    return working.find(isOfLogin) ?? all.find(isOfLogin);
   });
   const passwords = new Map(decisive.map((one) => [one?.credential.username, one?.credential.password]));
   const isKept = ({ credential }: CredentialVersion) =>

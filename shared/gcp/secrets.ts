@@ -152,8 +152,7 @@ export async function deleteSecret(id: string): Promise<void> {
 /** All versions, the newest first, destroyed ones too. */
 export async function listVersions(id: string): Promise<VersionInfo[]> {
   const client = await secretManager();
-  const request = { parent: nameOf(id), pageSize: 1000 };
-  const [versions] = await client.listSecretVersions(request, { ...repeatable, autoPaginate: true });
+  const [versions] = await client.listSecretVersions({ parent: nameOf(id) }, repeatable);
   return versions.map(versionOf).sort((a, b) => b.number - a.number);
 }
 

@@ -126,6 +126,7 @@ class SingleUserWork {
         if (this.#setAt !== undefined) this.momentMs = performance.now() - this.#setAt;
         return;
       case 'disable-version':
+        operation.assertHeld();
         await disableVersion(id, step.version);
         this.#rotation.seen = withoutVersion(this.#rotation.seen, step.version);
         changes.push(disabled(id, step.version));

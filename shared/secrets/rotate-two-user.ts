@@ -108,6 +108,7 @@ class TwoUserWork {
         return;
       case 'disable-version':
         if (step.breaks) await this.#refuseInUse(step.version);
+        operation.assertHeld();
         await disableVersion(id, step.version);
         this.#rotation.seen = withoutVersion(this.#rotation.seen, step.version);
         changes.push(disabled(id, step.version));

@@ -56,8 +56,7 @@ export type Step =
  */
 export function nextStep(rotation: string, observed: Observed): Step {
   const { movedBy, fresh, enabled, trust } = observed;
-  if (movedBy === rotation)
-    return isEnabled(observed, observed.latest) ? { do: 'nothing' } : { do: 'copy-current' };
+  if (movedBy === rotation) return afterMove(observed);
   const published = publishedVersion(observed);
   if (published !== undefined) {
     const version = published.number;
@@ -83,6 +82,14 @@ export function nextStep(rotation: string, observed: Observed): Step {
   return { do: 'set-password', login, breaks: true };
 }
 
+/** What arrived late from an attempt that was given up has another password than the current version, which works. */
+function afterMove({ enabled, current, latest }: Observed): Step {
+  const active = enabled.find(({ number }) => number === current);
+  const late = enabled.find(({ login, key }) => login === active?.login && key !== active.key);
+  if (late) return { do: 'disable-version', version: late.number, breaks: false };
+  return enabled.some(({ number }) => number === latest) ? { do: 'nothing' } : { do: 'copy-current' };
+}
+
 /** Added by an attempt that didn't get as far as the aliases; the newest of them. */
 export function publishedVersion(observed: Observed): EnabledVersion | undefined {
   const { enabled, current = 0 } = observed;
@@ -106,8 +113,4 @@ export function idleLogin({
   const active = enabled.find(({ number }) => number === current)?.login;
   const [first, second] = logins;
   return active === first ? second : first;
-}
-
-function isEnabled({ enabled }: Observed, version: number): boolean {
-  return enabled.some(({ number }) => number === version);
 }

@@ -34,6 +34,13 @@ describe('the configuration', () => {
       DROVER_CONNECTION_WAIT_SECONDS: 30,
       DROVER_ADMIN_API_PER_MINUTE: 60,
       DROVER_DRIFT_MINUTES: 60,
+      DROVER_SECRET_GRACE_HOURS: 24,
+      DROVER_SECRET_ROTATION_DAYS: 90,
+      DROVER_SECRET_DESTROY_DAYS: 7,
+      DROVER_SECRET_LOCATIONS: [],
+      DROVER_ROTATIONS_AT_A_TIME: 20,
+      DROVER_ROTATIONS_PER_INSTANCE: 4,
+      DROVER_ROTATION_FAILURES: 5,
       DROVER_LOG_LEVEL: 'info',
     });
   });
@@ -57,12 +64,23 @@ describe('the configuration', () => {
     ['DROVER_CONNECTIONS_PER_PROCESS', 'many'],
     ['DROVER_CONNECTION_WAIT_SECONDS', '541'],
     ['DROVER_ADMIN_API_PER_MINUTE', '0'],
+    ['DROVER_SECRET_GRACE_HOURS', '0'],
+    ['DROVER_SECRET_GRACE_HOURS', '8761'],
+    ['DROVER_SECRET_ROTATION_DAYS', '-1'],
+    ['DROVER_SECRET_ROTATION_DAYS', '30.5'],
+    ['DROVER_SECRET_DESTROY_DAYS', '0'],
+    ['DROVER_ROTATIONS_AT_A_TIME', '0'],
+    ['DROVER_ROTATIONS_PER_INSTANCE', 'all'],
+    ['DROVER_ROTATION_FAILURES', '0'],
     ['DROVER_LOG_LEVEL', 'verbose'],
     ['DROVER_INSTANCES', '{}'],
     ['DROVER_INSTANCES', '[{"connector":"magic"}]'],
     ['DROVER_POLICY', '[]'],
     ['DROVER_POLICY', '{"rules":[{"functions":[],"targets":["a:b:c/d"]}]}'],
     ['DROVER_POLICY', '{"rules":[{"functions":["f"],"targets":["everything"]}]}'],
+    ['DROVER_POLICY', '{"rules":[{"functions":["f"]}]}'],
+    ['DROVER_POLICY', '{"rules":[{"functions":["f"],"targets":[],"secrets":[]}]}'],
+    ['DROVER_POLICY', '{"rules":[{"functions":["f"],"secrets":"app"}]}'],
     ['DROVER_POLICY', '{"rules":[],"allow":"all"}'],
   ])('says that %s is wrong where it is %j', (name, value) => {
     expect(() => read({ [name]: value })).toThrow(new RegExp(`at ${name}\\b`));
@@ -81,6 +99,7 @@ const policy = {
     {
       functions: ['create-schema'],
       targets: ['acme:*:*/app'],
+      secrets: ['app-*'],
       levels: ['reader'],
       principals: [],
       actions: [] as string[],
@@ -116,6 +135,38 @@ describe('a setting that is JSON', () => {
     expect(() => read({ DROVER_POLICY: JSON.stringify(broken) })).toThrow(
       /at DROVER_POLICY\.rules\[0\]\.functions/,
     );
+  });
+});
+
+describe('a rule', () => {
+  const ruleOf = (more: object) => {
+    const rules = [{ functions: ['rotate-secret'], ...more }];
+    return read({ DROVER_POLICY: JSON.stringify({ rules }) }).DROVER_POLICY.rules[0];
+  };
+
+  it('speaks of databases, of secrets or of both', () => {
+    const nothing = { functions: ['rotate-secret'], levels: [], principals: [], actions: [] };
+    const targets = ['acme:*:*/app'];
+    const secrets = ['app-*'];
+    expect(ruleOf({ targets })).toEqual({ ...nothing, targets, secrets: [] });
+    expect(ruleOf({ secrets })).toEqual({ ...nothing, targets: [], secrets });
+    expect(ruleOf({ targets, secrets })).toEqual({ ...nothing, targets, secrets });
+  });
+
+  it('that speaks of neither is said to', () => {
+    expect(() => ruleOf({ levels: ['reader'] })).toThrow(
+      /must name targets or secrets[\s\S]*at DROVER_POLICY\.rules\[0\]/,
+    );
+  });
+});
+
+describe('the places of secrets', () => {
+  it.each([
+    ['', []],
+    ['europe-west1', ['europe-west1']],
+    ['europe-west1, europe-west4 ,', ['europe-west1', 'europe-west4']],
+  ])('are %j as a list', (text, list) => {
+    expect(read({ DROVER_SECRET_LOCATIONS: text }).DROVER_SECRET_LOCATIONS).toEqual(list);
   });
 });
 

@@ -3,6 +3,7 @@ import { OperationError } from '../../operation/errors.ts';
 import type { Login } from '../pools.ts';
 import type { LoginOptions, LoginScope } from './change.ts';
 import { differencesOf, type LoginProfile, profilesQuery } from './profile.ts';
+import { loginNotFound } from './refusals.ts';
 
 export interface Proof {
   readonly credential: Login;
@@ -41,10 +42,11 @@ export async function logsIn(
 /**
  * Proves a credential: logs in with it, compares what it may do with its twin, and runs the probe.
  *
- * @throws OperationError `PROOF_FAILED` where it doesn't log in, `LOGINS_DIFFER`, `ROLE_MISSING`, `PROBE_FAILED`
+ * @throws OperationError `PROOF_FAILED` where it doesn't log in, `LOGINS_DIFFER`, `LOGIN_NOT_FOUND` of its twin, `ROLE_MISSING`,
+ *   `PROBE_FAILED`
  */
 export async function prove(
-  { instance, database }: LoginScope,
+  { instance, database, secret }: LoginScope,
   { credential, twin, role, acts, probe }: Proof,
   { pools, signal }: LoginOptions,
 ): Promise<void> {
@@ -61,6 +63,7 @@ export async function prove(
       if (own === undefined) throw new Error(`${user} logged in, and is no role`);
       if (role !== undefined && !(acts ? acting === role : own.uses.includes(role)))
         throw roleMissing(user, role, acts);
+      if (twin !== undefined && other === undefined) throw loginNotFound(twin, secret);
       if (other) refuseDifferences(own, other);
       if (probe !== undefined) {
         await client.query('BEGIN READ ONLY');

@@ -67,3 +67,56 @@ describe('the lease of an operation', () => {
     expect(worker.events).toHaveLength(1);
   });
 });
+
+describe('what nothing can fence', () => {
+  it('may be done while the lease is renewed', async () => {
+    const deliver = operation(async (_, { assertHeld }) => {
+      const renewed = renewals(4);
+      assertHeld();
+      await renewed;
+      assertHeld();
+      return nothing;
+    });
+    await deliver(push('one'));
+    expect(await worker.record('one')).toMatchObject({ state: 'succeeded' });
+  });
+
+  it('is refused once the lease is over by this process’s own clock, though nobody has said so', async () => {
+    let refusal: unknown;
+    let aborted: boolean | undefined;
+    const deliver = operation(async (_, { assertHeld, signal }) => {
+      // The process is frozen, as Cloud Run does it: its timers come late, its clock goes on.
+      const frozen = vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 1001);
+      try {
+        assertHeld();
+      } catch (error) {
+        refusal = error;
+        aborted = signal.aborted;
+      } finally {
+        frozen.mockRestore();
+      }
+      return nothing;
+    });
+    await deliver(push('one'));
+    expect(refusal).toMatchObject({ code: 'LEASE_LOST', retryable: true });
+    expect(aborted).toBe(false);
+  });
+
+  it('is refused while no renewal is answered: the time counts from when the last one was sent', async () => {
+    const deliver = operation(async (_, { assertHeld }) => {
+      const held = Promise.withResolvers<void>();
+      worker.firestore.intercept = ({ method, phase }) =>
+        method === 'Commit' && phase === 'after' ? held.promise : undefined;
+      await vi.waitFor(() => expect(assertHeld).toThrow('was silent for too long'), {
+        timeout: 3000,
+        interval: 10,
+      });
+      worker.firestore.intercept = undefined;
+      held.resolve();
+      await vi.waitFor(() => assertHeld(), { timeout: 3000, interval: 10 });
+      return nothing;
+    });
+    await deliver(push('one'));
+    expect(await worker.record('one')).toMatchObject({ state: 'succeeded', epoch: 1 });
+  });
+});

@@ -4,7 +4,7 @@ import { GrpcError } from '../../../local/grpc/server.ts';
 import { firestore } from '../../../shared/gcp/firestore.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import { conflictDocumentId, operationDocumentId } from '../../../shared/registry/operations.ts';
-import { nothing, operation, push, type Run, useWorker } from './worker.ts';
+import { type Adapt, nothing, operation, push, type Run, useWorker } from './worker.ts';
 
 const worker = useWorker();
 
@@ -74,6 +74,55 @@ describe('a message', () => {
     worker.firestore.intercept = calls;
     await expect(operation(painting())({ color: 'red' })).rejects.toThrow('NOT_A_MESSAGE');
     expect(calls).not.toHaveBeenCalled();
+  });
+});
+
+describe('what others send in words of their own', () => {
+  const adapt: Adapt = ({ attributes }) => {
+    if (attributes['event'] === undefined) return undefined;
+    if (attributes['event'] !== 'PAINT') return { ignore: `${attributes['event']} asks for nothing` };
+    return { data: Buffer.from('{"color":"green"}') };
+  };
+
+  it('is run and recorded as the message that it stands for', async () => {
+    const run = painting();
+    await operation(run, 60, adapt)(push('one', { anything: 1 }, { event: 'PAINT' }));
+    expect(run.mock.calls[0]?.[0]).toMatchObject({ color: 'green' });
+    expect(await worker.record('one')).toMatchObject({ state: 'succeeded', reported: true });
+  });
+
+  it('is acknowledged without a record or a report where it asks for nothing', async () => {
+    const run = painting();
+    const calls = vi.fn();
+    worker.firestore.intercept = calls;
+    await operation(run, 60, adapt)(push('one', '', { event: 'DRIED' }));
+    expect(run).not.toHaveBeenCalled();
+    expect(calls).not.toHaveBeenCalled();
+    expect(worker.events).toEqual([]);
+  });
+
+  it('is a message as it is where it is none of that', async () => {
+    const run = painting();
+    await operation(run, 60, adapt)(push('one', { color: 'blue' }));
+    expect(run.mock.calls[0]?.[0]).toMatchObject({ color: 'blue' });
+  });
+
+  it('is refused like a message where it stands for none', async () => {
+    const run = painting();
+    await operation(run, 60, () => ({ data: Buffer.from('{"color":7}') }))(push('one'));
+    expect(run).not.toHaveBeenCalled();
+    expect(await worker.record('one')).toMatchObject({
+      state: 'failed',
+      reason: 'rejected',
+      error: { code: 'INVALID_MESSAGE', details: { problems: [{ path: 'data.color' }] } },
+    });
+  });
+
+  it('comes again where it can’t be read for now', async () => {
+    const broken = () => {
+      throw new OperationError('NOT_NOW', 'later', { retryable: true });
+    };
+    await expect(operation(painting(), 60, broken)(push('one'))).rejects.toThrow('NOT_NOW');
   });
 });
 

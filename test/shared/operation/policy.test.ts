@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PolicyRule } from '../../../shared/config.ts';
-import { type AccessRequest, authorize } from '../../../shared/operation/policy.ts';
+import { type AccessRequest, authorize, subjectOf } from '../../../shared/operation/policy.ts';
 
 const rule = (more: Partial<PolicyRule> = {}): PolicyRule => ({
   functions: ['create-schema'],
@@ -140,5 +140,77 @@ describe('the policy', () => {
     expect(ask([rule({ longestGrantHours: 0.5 })], { until: inHours(0.5, 1) })).toMatchObject({
       details: { missing: ['grants for more than 0.5 hours'] },
     });
+  });
+});
+
+describe('the policy for secrets', () => {
+  const request = { levels: [], principals: [], actions: [] };
+  const target = { instance: 'acme:europe-west1:main', database: 'app' };
+  const rules = (...some: Partial<PolicyRule>[]) =>
+    some.map((more) => rule({ functions: ['rotate-secret'], ...more }));
+  const allowed = (more: Partial<AccessRequest>, of: readonly PolicyRule[]) =>
+    authorize('rotate-secret', { ...request, ...more }, of, now) === undefined;
+
+  it('allows those that one of a rule’s patterns covers', () => {
+    const some = rules({ targets: [], secrets: ['app-*', 'stripe'] });
+    for (const id of ['app-billing', 'app-', 'stripe'])
+      expect(allowed({ secrets: [id] }, some), id).toBe(true);
+    for (const id of ['app', 'App-billing', 'my-app-billing', 'stripes', 'app-x/y'])
+      expect(allowed({ secrets: [id] }, some), id).toBe(false);
+  });
+
+  it('says which secret no rule speaks of', () => {
+    expect(authorize('rotate-secret', { ...request, secrets: ['shop'] }, rules({}), now)).toMatchObject({
+      code: 'NOT_ALLOWED',
+      retryable: false,
+      message: expect.stringContaining('No rule allows rotate-secret on secret shop.'),
+      details: { names: ['shop'] },
+    });
+  });
+
+  it('wants one rule for all of several, and for a secret with its database', () => {
+    const apart = rules({ secrets: ['app-a'] }, { secrets: ['app-b'] });
+    expect(allowed({ secrets: ['app-a'] }, apart)).toBe(true);
+    expect(allowed({ secrets: ['app-a', 'app-b'] }, apart)).toBe(false);
+    expect(allowed({ secrets: ['app-a', 'app-b'] }, rules({ secrets: ['app-*'] }))).toBe(true);
+
+    const both = rules({ secrets: ['app-a'] });
+    expect(allowed({ secrets: ['app-a'], target }, both)).toBe(true);
+    expect(allowed({ secrets: ['app-b'], target }, both)).toBe(false);
+    expect(allowed({ secrets: ['app-a'], target: { ...target, database: 'shop' } }, both)).toBe(false);
+    const split = rules({ secrets: ['app-a'], targets: ['acme:*:*/shop'] }, { secrets: [] });
+    expect(allowed({ secrets: ['app-a'], target }, split)).toBe(false);
+  });
+
+  it('has nothing to say of a database where none is asked for, and the other way round', () => {
+    expect(allowed({ secrets: ['app-a'] }, rules({ targets: [], secrets: ['app-*'] }))).toBe(true);
+    expect(allowed({ target }, rules({ secrets: [] }))).toBe(true);
+    expect(allowed({ target }, rules({ targets: [], secrets: ['*'] }))).toBe(false);
+    expect(allowed({ secrets: ['app-a'] }, rules({ targets: ['*:*:*/*'], secrets: [] }))).toBe(false);
+  });
+
+  it('wants its actions, too', () => {
+    const some = rules({ secrets: ['app-*'], actions: ['force'] });
+    expect(allowed({ secrets: ['app-a'], actions: ['force'] }, some)).toBe(true);
+    expect(
+      authorize('rotate-secret', { ...request, secrets: ['app-a'], actions: ['force', 'create'] }, some, now),
+    ).toMatchObject({
+      message: expect.stringContaining('on secret app-a don'),
+      details: { names: ['app-a'], missing: ['create'] },
+    });
+  });
+});
+
+describe('what a request is about', () => {
+  const request = { levels: [], principals: [], actions: [] };
+  const target = { instance: 'acme:europe-west1:main', database: 'app' };
+
+  it('is its database, or else its secrets', () => {
+    expect(subjectOf({ ...request, target })).toBe('acme:europe-west1:main/app');
+    expect(subjectOf({ ...request, target, secrets: ['app-a'] })).toBe('acme:europe-west1:main/app');
+    expect(subjectOf({ ...request, secrets: ['app-a'] })).toBe('secret app-a');
+    expect(subjectOf({ ...request, secrets: ['app-a', 'app-b'] })).toBe('secret app-a, app-b');
+    expect(subjectOf({ ...request, secrets: [] })).toBeUndefined();
+    expect(subjectOf(request)).toBeUndefined();
   });
 });

@@ -8,7 +8,7 @@ import { type LocalPubSub, startPubSub } from '../../../local/pubsub/index.ts';
 import { closeFirestore, firestore } from '../../../shared/gcp/firestore.ts';
 import { closePubSub } from '../../../shared/gcp/pubsub.ts';
 import { defineOperation } from '../../../shared/operation/define.ts';
-import type { OperationContext } from '../../../shared/operation/definition.ts';
+import type { OperationContext, OperationDefinition } from '../../../shared/operation/definition.ts';
 import type { Outcome } from '../../../shared/operation/outcome.ts';
 import { closePools } from '../../../shared/postgres/process-pools.ts';
 import { type OperationRecord, operationDocumentId } from '../../../shared/registry/operations.ts';
@@ -21,11 +21,12 @@ export const target = { instance: 'acme:europe-west1:main', database: 'app' };
 const message = z.strictObject({ color: z.string().default('red'), levels: z.array(z.string()).default([]) });
 export type Paint = z.infer<typeof message>;
 export type Run = (message: Paint, operation: OperationContext) => Promise<Outcome>;
+export type Adapt = NonNullable<OperationDefinition<Paint>['adapt']>;
 
 /** An operation that exists in these tests only. */
-export function operation(run: Run, timeoutSeconds = 60): (event: unknown) => Promise<void> {
+export function operation(run: Run, timeoutSeconds = 60, adapt?: Adapt): (event: unknown) => Promise<void> {
   const access = ({ levels }: Paint) => ({ target, levels, principals: [], actions: [] });
-  return defineOperation({ name, timeoutSeconds, message, access, run });
+  return defineOperation({ name, timeoutSeconds, message, access, run, ...(adapt && { adapt }) });
 }
 
 export const nothing: Outcome = { changes: [] };
