@@ -1,15 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { setTimeout as delay } from 'node:timers/promises';
-import { localInstance } from '../../local/stack.ts';
+import { localInstance, localProject } from '../../local/stack.ts';
 import { functionLogin } from '../../shared/manifest.ts';
 import { type Benchmark, type BenchmarkOptions, type Result, rounded, scaled } from './benchmark.ts';
 import { type Answer, type Cloud, startCloud } from './cloud.ts';
 import { percentile } from './statistics.ts';
+import { allAnswered, endings, peakMemoryMib, settled, watchConnections } from './watch.ts';
 
 const functionName = 'create-schema';
 const size = { messages: 2000, databases: 20, schemasPerDatabase: 10, duplicates: 0.05 };
-const patienceMs = 10 * 60 * 1000;
-const sampleMs = 250;
 
 interface Message {
   readonly id: string;
@@ -38,7 +35,7 @@ async function measure(
 ): Promise<Result> {
   const messages = plan(scaled(size.messages, options), databases);
   const twice = messages.filter((_, index) => index % Math.round(1 / size.duplicates) === 0);
-  const connections = watchConnections(cloud);
+  const connections = watchConnections(cloud, `usename = '${functionLogin(functionName, localProject)}'`);
   const pid = cloud.functions.get(functionName)?.pid() ?? 0;
   const publishedAt = new Map<string, number>();
   const startedAt = performance.now();
@@ -49,7 +46,8 @@ async function measure(
   };
   await Promise.all([...messages, ...twice].map(publish));
   options.progress(`published after ${Math.round(performance.now() - startedAt)} ms`);
-  await allAnswered(cloud, messages.length, options);
+  const ids = messages.map(({ id }) => id);
+  await allAnswered(cloud, ids, options);
 
   const first = [...cloud.answers].map(([id, [answer]]) => ({ id, answer: answer as Answer }));
   const elapsed = Math.max(...first.map(({ answer }) => answer.receivedAt)) - startedAt;
@@ -66,7 +64,7 @@ async function measure(
     'peak MiB': peakMemoryMib(pid),
     connections: await connections.stop(),
   };
-  const ends = endings(cloud, messages);
+  const ends = endings(cloud, ids);
   return {
     benchmark: 'burst',
     rows: [row],
@@ -92,75 +90,6 @@ function plan(count: number, databases: readonly string[]): Message[] {
     database: databases[index % databases.length] ?? '',
     schema: `s${Math.floor(index / databases.length) % size.schemasPerDatabase}`,
   }));
-}
-
-async function allAnswered(
-  { answers }: Cloud,
-  wanted: number,
-  { progress }: BenchmarkOptions,
-): Promise<void> {
-  const deadline = performance.now() + patienceMs;
-  for (let ticks = 1; answers.size < wanted; ticks += 1) {
-    if (performance.now() > deadline) throw new Error(`${wanted - answers.size} messages were not answered`);
-    await delay(sampleMs);
-    if (ticks % 20 === 0) progress(`${answers.size} of ${wanted} answered`);
-  }
-}
-
-async function settled({ answers }: Cloud): Promise<void> {
-  const count = () => [...answers.values()].reduce((sum, list) => sum + list.length, 0);
-  for (let before = -1; before !== count(); ) {
-    before = count();
-    await delay(3000);
-  }
-}
-
-/** Asks PostgreSQL, again and again, how many connections the function has. */
-function watchConnections(cloud: Cloud): { stop(): Promise<number> } {
-  const login = functionLogin(functionName, localInstance.split(':')[0] ?? '');
-  let most = 0;
-  let watching = true;
-  const watch = async () => {
-    while (watching) {
-      const [row] = await cloud.query<{ open: number }>(
-        'postgres',
-        `SELECT count(*)::int AS open FROM pg_stat_activity WHERE usename = '${login}'`,
-      );
-      most = Math.max(most, row?.open ?? 0);
-      await delay(sampleMs);
-    }
-  };
-  const watched = watch();
-  return {
-    async stop() {
-      watching = false;
-      await watched;
-      return most;
-    },
-  };
-}
-
-/** The most memory that a process has ever had, by Linux's own account. */
-function peakMemoryMib(pid: number): number {
-  const [, kib] = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Math.round(Number(kib) / 1024);
-}
-
-function endings({ answers }: Cloud, messages: readonly Message[]) {
-  const counts = { notSucceeded: 0, repeated: 0, later: 0 };
-  for (const { id } of messages) {
-    const events = (answers.get(id) ?? []).map(({ text }) => JSON.parse(text) as ResultEvent);
-    if (!events.every(({ data }) => data.state === 'succeeded')) counts.notSucceeded += 1;
-    // An event that was delivered twice is one event; its id tells.
-    if (new Set(events.map((event) => event.id)).size > 1) counts.repeated += 1;
-    if (events.some(({ data }) => data.attempt > 1)) counts.later += 1;
-  }
-  return counts;
-}
-
-interface ResultEvent {
-  readonly id: string;
-  readonly data: { readonly state: string; readonly attempt: number };
 }
 
 async function missingSchemas(cloud: Cloud, messages: readonly Message[]): Promise<number> {

@@ -28,18 +28,18 @@ export interface Answer {
 }
 
 /** Everything is allowed: what the policy costs is measured, what it refuses is not. */
-const policy = {
-  rules: [
-    {
-      functions: ['create-schema'],
-      targets: [`${localInstance}/*`],
-      levels: ['owner', 'writer', 'reader', 'analyst'],
-      actions: [],
-    },
-  ],
-};
+const targets = [`${localInstance}/*`];
+const levels = ['owner', 'writer', 'reader', 'analyst'];
+const rules = [
+  { functions: ['create-schema'], targets, levels, actions: [] },
+  { functions: ['rotate-secret'], targets, levels, secrets: ['*'], actions: ['create', 'force'] },
+];
 
-export async function startCloud(databases: readonly string[]): Promise<Cloud> {
+/** @param functions that are started, beside the one for dead letters; they alone have rules in the policy */
+export async function startCloud(
+  databases: readonly string[],
+  functions: readonly string[] = ['create-schema'],
+): Promise<Cloud> {
   // There is no Google to ask who we are; looking for it takes time and warns.
   process.env['METADATA_SERVER_DETECTION'] = 'none';
   const folder = await mkdtemp(path.join(tmpdir(), 'drover-bench-'));
@@ -47,9 +47,9 @@ export async function startCloud(databases: readonly string[]): Promise<Cloud> {
   const stack = await startStack({
     ports: 'auto',
     databases: { open: databases },
-    policy,
+    policy: { rules: rules.filter((rule) => rule.functions.some((name) => functions.includes(name))) },
     minimumBackoffSeconds: 1,
-    only: ['create-schema', 'dead-letter'],
+    only: [...functions, 'dead-letter'],
     entry: path.join(folder, startFile),
     onLog: (name, line) => {
       if (/"severity":"(WARNING|ERROR)"/.test(line)) console.error(`${name}: ${line}`);

@@ -1,20 +1,10 @@
-import { type Benchmark, type BenchmarkOptions, type Result, rounded, scaled } from './benchmark.ts';
-import { closedLoop, type Timings } from './closed-loop.ts';
+import type { Benchmark, BenchmarkOptions, Result } from './benchmark.ts';
+import { closedLoop } from './closed-loop.ts';
 import type { Cloud } from './cloud.ts';
 import { floorTopic } from './floor/process.ts';
 import { captureStatements } from './floor/statements.ts';
 import { ask, database, newSchemas, productTopic, type Sides, withSides } from './sides.ts';
-import { median, percentile } from './statistics.ts';
-
-interface Case {
-  readonly concurrency: number;
-  /** How often the two take turns. */
-  readonly turns: number;
-  /** Operations in a turn of one of them. */
-  readonly operations: number;
-  /** The limit for the ratio of the medians. */
-  readonly atMost: number;
-}
+import { type Case, takeTurns } from './turns.ts';
 
 const cases: readonly Case[] = [
   { concurrency: 1, turns: 20, operations: 10, atMost: 1.5 },
@@ -54,55 +44,24 @@ export const noOp: Benchmark = {
     }),
 };
 
-/** The two take turns, so that the catalog that grows and the machine that tires are the same for both. */
-async function compare(
+/** The floor is told beforehand what to say to PostgreSQL. */
+function compare(
   { cloud, floor }: Sides,
   options: BenchmarkOptions,
   schemasFor: (count: number) => string[],
 ): Promise<Pick<Result, 'rows' | 'checks'>> {
-  const rows: Record<string, string | number>[] = [];
-  const checks: Result['checks'][number][] = [];
-  for (const { concurrency, operations, atMost, ...one } of cases) {
-    const turns = scaled(one.turns, options);
-    const measured: Record<'product' | 'floor', Timings[]> = { product: [], floor: [] };
-    // The first turn of each warms it up and doesn't count.
-    for (let turn = 0; turn <= turns; turn += 1) {
-      options.progress(`concurrency ${concurrency}, turn ${turn} of ${turns}`);
-      const asked = schemasFor(operations);
-      const bare = schemasFor(operations);
+  return takeTurns<string>(options, {
+    cases,
+    product: (schema) => ask(cloud, productTopic, schema),
+    floor: (schema) => ask(cloud, floorTopic, schema),
+    async deal(count) {
+      const asked = schemasFor(count);
+      const bare = schemasFor(count);
       const captured = await captureStatements(cloud.cluster.port, database, bare);
       await floor.tell({ statements: captured.map((texts, index) => [bare[index] ?? '', texts]) });
-      const product = () => closedLoop(asked, concurrency, (schema) => ask(cloud, productTopic, schema));
-      const calls = () => closedLoop(bare, concurrency, (schema) => ask(cloud, floorTopic, schema));
-      // Who comes first changes, too.
-      const timings =
-        turn % 2 === 0
-          ? { product: await product(), floor: await calls() }
-          : { floor: await calls(), product: await product() };
-      if (turn === 0) continue;
-      measured.product.push(timings.product);
-      measured.floor.push(timings.floor);
-    }
-    const figures = { product: summarize(measured.product), floor: summarize(measured.floor) };
-    const ratio = rounded(figures.product['P50 ms'] / figures.floor['P50 ms']);
-    rows.push(
-      { concurrency, side: 'Drover', ...figures.product, ratio },
-      { concurrency, side: 'floor', ...figures.floor, ratio: 1 },
-    );
-    checks.push({ name: `ratio of the medians at concurrency ${concurrency}`, value: ratio, atMost });
-  }
-  return { rows, checks };
-}
-
-function summarize(timings: readonly Timings[]) {
-  const latencies = timings.flatMap((turn) => turn.latencies);
-  const elapsed = timings.reduce((sum, turn) => sum + turn.elapsed, 0);
-  return {
-    operations: latencies.length,
-    'P50 ms': rounded(median(latencies)),
-    'P95 ms': rounded(percentile(latencies, 0.95)),
-    'per second': rounded((latencies.length / elapsed) * 1000),
-  };
+      return { product: asked, floor: bare };
+    },
+  });
 }
 
 /** PostgreSQL gives a transaction a number when it writes for the first time, and only then. */

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
-import type { Cloud } from './cloud.ts';
+import { callsOf } from './calls.ts';
 import { floorTopic } from './floor/process.ts';
 import { captureStatements } from './floor/statements.ts';
-import { ask, database, newSchemas, productTopic, withSides } from './sides.ts';
+import { rotateByDrover, rotateByFloor, withRotatingSides } from './rotate.ts';
+import { rotateTopic, withSecrets } from './secrets.ts';
+import { ask, askFor, database, newSchemas, productTopic, withSides } from './sides.ts';
 
 it('makes the calls that Drover makes, no more and no fewer', async () => {
   await withSides(1, async ({ cloud, floor }) => {
@@ -24,24 +26,27 @@ it('makes the calls that Drover makes, no more and no fewer', async () => {
   });
 });
 
-/** The calls that the local Firestore and Pub/Sub got while something was done. */
-async function callsOf({ stack }: Cloud, work: () => Promise<void>): Promise<string[]> {
-  const calls: string[] = [];
-  const servers = { Firestore: stack.firestore, 'Pub/Sub': stack.pubsub };
-  for (const [name, server] of Object.entries(servers)) {
-    if (server === undefined) throw new Error(`${name} is somebody else's`);
-    server.intercept = ({ method, phase }) => {
-      if (phase === 'before' && isCall(method)) calls.push(`${name} ${method}`);
-    };
-  }
-  await work();
-  // The result is published before the record says so; the acknowledgement comes last.
-  await stack.pubsub?.idle();
-  for (const server of Object.values(servers)) if (server) server.intercept = undefined;
-  return calls;
-}
+it('makes the calls of a rotation, after which Drover finds the secret as its own would be', async () => {
+  await withRotatingSides(1, async ({ cloud, product, bare }) => {
+    const [asked = ''] = product;
+    const [rotated = ''] = bare;
+    const products = await callsOf(cloud, () => rotateByDrover(cloud, asked));
+    const floors = await callsOf(cloud, () => rotateByFloor(cloud, rotated));
+    // Some are made at the same time, and arrive as they like.
+    expect(floors.sort()).toEqual(products.sort());
 
-/** What a subscriber says to Pub/Sub while it waits has nothing to do with the operation. */
-function isCall(method: string): boolean {
-  return !['StreamingPull', 'Acknowledge', 'ModifyAckDeadline'].includes(method);
-}
+    await withSecrets(cloud, async (secrets) => {
+      const before = await secrets.record(rotated);
+      await askFor(cloud, rotateTopic, { secret: rotated, action: 'verify' });
+      await rotateByDrover(cloud, rotated);
+      expect(before).toMatchObject({ current: 3, previous: 2, open: null });
+      expect(await secrets.record(rotated)).toMatchObject({ current: 4, previous: 3, open: null });
+      expect((await secrets.versions(rotated)).map(({ state }) => state)).toEqual([
+        'ENABLED',
+        'ENABLED',
+        'DISABLED',
+        'DISABLED',
+      ]);
+    });
+  });
+});

@@ -6,6 +6,9 @@ import { coldStart } from './cold-start.ts';
 import { createSchema, noOp } from './compare.ts';
 import { describeEnvironment } from './environment.ts';
 import { grantsApply, grantsNoop, grantsOne } from './grants.ts';
+import { rotate } from './rotate.ts';
+import { rotateUnderLoad } from './rotate-under-load.ts';
+import { rotateWave } from './rotate-wave.ts';
 import { formatResult, formatTable } from './table.ts';
 
 const benchmarks: readonly Benchmark[] = [
@@ -16,13 +19,16 @@ const benchmarks: readonly Benchmark[] = [
   grantsApply,
   grantsNoop,
   grantsOne,
+  rotate,
+  rotateWave,
+  rotateUnderLoad,
 ];
 
 const help = `Measures Drover against what the same work costs without it.
 
   npm run bench -- [NAME …] [--json] [--quick]
 
-${benchmarks.map(({ name, description }) => `  ${name.padEnd(15)} ${description}`).join('\n')}
+${benchmarks.map(({ name, description }) => `  ${name.padEnd(18)} ${description}`).join('\n')}
 
   --json     the figures as JSON on standard output, and nothing else there
   --quick    a tenth of the work: shows that it runs, its figures mean little

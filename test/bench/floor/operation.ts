@@ -1,19 +1,19 @@
 import type { DocumentReference, Firestore } from '@google-cloud/firestore';
 import type { v1 } from '@google-cloud/pubsub';
 import type pg from 'pg';
-import type { Documents } from './documents.ts';
+import type { Documents, RecordDocuments } from './documents.ts';
 import type { Statements } from './statements.ts';
 
 /** Everything that is at hand before the first operation begins. */
-export interface Equipment {
+export interface Equipment<D extends RecordDocuments = Documents> {
   readonly db: Firestore;
   readonly publisher: v1.PublisherClient;
   /** The topic's full name. */
   readonly results: string;
   readonly connections: WarmConnections;
-  readonly documents: Documents;
+  readonly documents: D;
   /** The text of a result event; `exampleId` in it is another operation's id. */
-  readonly result: { readonly text: string; readonly exampleId: string };
+  readonly result: { readonly text: string; readonly exampleId: string; readonly function: string };
 }
 
 /** Connections that are open already, each for one at a time. */
@@ -61,11 +61,11 @@ export async function performCalls(
     transaction.update(record, documents.completed);
     transaction.update(registered, documents.applied);
   });
-  await publishResult(equipment, id);
-  await markReported(db, record);
+  await report(equipment, id, record);
 }
 
-async function change(connections: WarmConnections, { prologue, changes }: Statements): Promise<void> {
+/** One transaction, sent as the product sends it. */
+export async function change(connections: WarmConnections, { prologue, changes }: Statements): Promise<void> {
   const client = await connections.take();
   await client.query(prologue);
   await Promise.all(changes.map((text) => client.query(text)));
@@ -73,9 +73,17 @@ async function change(connections: WarmConnections, { prologue, changes }: State
   connections.give(client);
 }
 
-async function publishResult({ publisher, results, result }: Equipment, id: string): Promise<void> {
+type Reporting = Pick<Equipment, 'db' | 'publisher' | 'results' | 'result'>;
+
+/** The result event, and that it was published. */
+export async function report(equipment: Reporting, id: string, record: DocumentReference): Promise<void> {
+  await publishResult(equipment, id);
+  await markReported(equipment.db, record);
+}
+
+async function publishResult({ publisher, results, result }: Reporting, id: string): Promise<void> {
   const data = Buffer.from(result.text.replaceAll(result.exampleId, id));
-  const attributes = { 'operation-id': id, state: 'succeeded', function: 'create-schema' };
+  const attributes = { 'operation-id': id, state: 'succeeded', function: result.function };
   await publisher.publish({ topic: results, messages: [{ data, attributes }] });
 }
 

@@ -1,22 +1,36 @@
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
 import path from 'node:path';
 import { findFreePort } from '../../../local/ports.ts';
 import { localProject } from '../../../local/stack.ts';
+import { type Child, startChild } from '../child.ts';
 import type { Cloud } from '../cloud.ts';
+import type { LoginStatements } from './rotation-statements.ts';
 import type { Statements } from './statements.ts';
 
 /** What the floor's process is told. */
 export interface Order {
-  readonly equip?: {
-    /** Of PostgreSQL. */
-    readonly port: number;
-    readonly database: string;
-    readonly connections: number;
+  readonly equip?: Equip & {
     /** An operation of the product: its id, the paths of its documents and its result event. */
-    readonly example: Example;
+    readonly example: Example & { readonly registered: string };
   };
   readonly statements?: readonly (readonly [schema: string, Statements])[];
+  /** To rotate secrets. */
+  readonly equipForSecrets?: Equip & { readonly example: Example };
+  readonly secrets?: readonly FloorSecret[];
+}
+
+interface Equip {
+  /** Of PostgreSQL. */
+  readonly port: number;
+  readonly database: string;
+  readonly connections: number;
+}
+
+/** A secret that the floor rotates. */
+export interface FloorSecret {
+  readonly secret: string;
+  /** Path of the registry's document. */
+  readonly registered: string;
+  readonly logins: readonly (readonly [login: string, LoginStatements])[];
 }
 
 export interface Ready {
@@ -26,15 +40,11 @@ export interface Ready {
 export interface Example {
   readonly id: string;
   readonly record: string;
-  readonly registered: string;
   readonly result: string;
 }
 
-export interface Floor {
-  /** Tells the process and waits until it is ready. */
-  tell(order: Order): Promise<void>;
-  stop(): Promise<void>;
-}
+/** Answers when it is ready for what it was told. */
+export type Floor = Child<Order, Ready>;
 
 /** The topic whose messages are pushed to the floor. */
 export const floorTopic = 'floor';
@@ -42,25 +52,14 @@ export const floorTopic = 'floor';
 /** Starts the floor as a process and has a topic pushed to it, with the same settings as a function's. */
 export async function startFloor({ pubsub, environment }: Cloud): Promise<Floor> {
   const port = await findFreePort();
-  const child = fork(path.join(import.meta.dirname, 'main.ts'), {
-    env: { ...environment, PORT: String(port), PATH: process.env['PATH'] ?? '' },
+  const floor = await startChild<Order, Ready>(path.join(import.meta.dirname, 'main.ts'), {
+    ...environment,
+    PORT: String(port),
   });
-  await once(child, 'message');
   const [topic] = await pubsub.createTopic(floorTopic);
   await topic.createSubscription(floorTopic, {
     pushEndpoint: `http://127.0.0.1:${port}/projects/${localProject}/topics/${floorTopic}`,
     ackDeadlineSeconds: 600,
   });
-  return {
-    async tell(order) {
-      const ready = once(child, 'message');
-      child.send(order);
-      await ready;
-    },
-    async stop() {
-      const exited = once(child, 'exit');
-      child.kill();
-      await exited;
-    },
-  };
+  return floor;
 }

@@ -14,14 +14,18 @@ export interface Statements {
 }
 
 /** How the product's own login reaches a database of the local cloud. */
-export function productConnection(port: number, database: string): pg.ClientConfig {
+export function productConnection(
+  port: number,
+  database: string,
+  functionName = 'create-schema',
+): pg.ClientConfig {
   return {
     ...sessionParameters({ FUNCTION_TARGET: 'bench', DROVER_LEASE_SECONDS: 60 }),
     host: '127.0.0.1',
     port,
     database,
     ssl: false,
-    user: functionLogin('create-schema', localProject),
+    user: functionLogin(functionName, localProject),
     password: localPassword,
   };
 }
@@ -49,36 +53,57 @@ class Recorder extends Session {
   }
 }
 
+/** What the product does with connections, each time written down. */
+export type Capture = (work: (pools: Pools) => Promise<unknown>) => Promise<Statements>;
+
+/** @param connection that the product gets, whichever it asks for */
+export async function withCapture<T>(
+  connection: pg.ClientConfig,
+  use: (capture: Capture) => Promise<T>,
+): Promise<T> {
+  const recorder = new Recorder(connection);
+  await recorder.connect();
+  const pools: Pick<Pools, 'withConnection'> = {
+    withConnection: (_target, _options, borrow) => borrow(recorder, { discard: () => undefined }),
+  };
+  try {
+    return await use(async (work) => {
+      recorder.prologue = '';
+      recorder.changes = [];
+      await work(pools as Pools);
+      return { prologue: recorder.prologue, changes: recorder.changes };
+    });
+  } finally {
+    await recorder.end();
+  }
+}
+
+/** What the product is told of its time. */
+export const withTime = {
+  signal: new AbortController().signal,
+  remainingMs: () => 290_000,
+};
+
 /** The product's statements for each of these schemas. */
-export async function captureStatements(
+export function captureStatements(
   port: number,
   database: string,
   schemas: readonly string[],
 ): Promise<Statements[]> {
-  const recorder = new Recorder(productConnection(port, database));
-  await recorder.connect();
-  const pools: Pick<Pools, 'withConnection'> = {
-    withConnection: (_target, _options, use) => use(recorder, { discard: () => undefined }),
-  };
-  const captured: Statements[] = [];
-  try {
+  return withCapture(productConnection(port, database), async (capture) => {
+    const captured: Statements[] = [];
     for (const schema of schemas) {
-      recorder.prologue = '';
-      recorder.changes = [];
-      await convergeSchema(
-        pools as Pools,
-        { instance: localInstance, database },
-        { database, schema, levels: ['writer', 'reader', 'analyst'], adopt: false, lockDatabase: false },
-        {
-          signal: new AbortController().signal,
-          remainingMs: () => 290_000,
-          fence: { epoch: 1, outstanding: false },
-        },
-      );
-      captured.push({ prologue: recorder.prologue, changes: recorder.changes });
+      const wanted = {
+        database,
+        schema,
+        levels: ['writer', 'reader', 'analyst'] as const,
+        adopt: false,
+        lockDatabase: false,
+      };
+      const options = { ...withTime, fence: { epoch: 1, outstanding: false } };
+      const target = { instance: localInstance, database };
+      captured.push(await capture((pools) => convergeSchema(pools, target, wanted, options)));
     }
-  } finally {
-    await recorder.end();
-  }
-  return captured;
+    return captured;
+  });
 }
