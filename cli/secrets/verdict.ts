@@ -8,7 +8,7 @@ export interface Verdict {
   readonly detail: string;
 }
 
-const brokenCodes = ['VERSION_BROKEN', 'CURRENT_BROKEN'];
+const brokenCodes = ['VERSION_BROKEN', 'CURRENT_BROKEN', 'LATEST_BROKEN'];
 const mendedCode = 'VERSION_MENDED';
 
 /**

@@ -7,7 +7,7 @@ import type { Change, Note } from '../../shared/operation/outcome.ts';
 import { attribute } from '../../shared/operation/request.ts';
 import { withDates } from '../../shared/registry/dates.ts';
 import { hasEnded } from '../../shared/registry/grants/store.ts';
-import { operationsCollection } from '../../shared/registry/operations.ts';
+import { operationDocumentId, operationsCollection } from '../../shared/registry/operations.ts';
 import { everywhere, readBreakers } from '../../shared/registry/secrets/breaker.ts';
 import { type SecretRecord, secretsCollection } from '../../shared/registry/secrets/model.ts';
 import { chooseRotations, type DueSecret } from './wave.ts';
@@ -30,16 +30,15 @@ export async function publishDueSecrets(
     dueBy(db, 'nextRetirement', now),
   ]);
   const wave = rotations.length === 0 ? { chosen: [], halted: [] } : await chooseFrom(db, rotations, now);
-  // A second message about the same is known by its id; one that failed for good may come again the next day.
-  const day = now.toISOString().slice(0, 10);
+  const retiring = await withoutEnded(db, retirements, (one) => retirementId(one, now));
   const messages = [
-    ...wave.chosen.map(({ secret, epoch, nextRotation }) => ({
-      data: { secret, scheduled: true },
-      id: `${secret}@${nextRotation?.toISOString()}.${epoch}.${day}`,
+    ...wave.chosen.map((one) => ({
+      data: { secret: one.secret, scheduled: true },
+      id: rotationId(one, now),
     })),
-    ...retirements.map(({ secret, epoch, nextRetirement }) => ({
-      data: { secret, action: 'retire' },
-      id: `${secret}.retire@${nextRetirement?.toISOString()}.${epoch}.${day}`,
+    ...retiring.map((one) => ({
+      data: { secret: one.secret, action: 'retire' },
+      id: retirementId(one, now),
     })),
   ];
   if (!operation.dryRun) {
@@ -58,7 +57,7 @@ export async function publishDueSecrets(
       code: 'ROTATIONS_HALTED',
       message: `Scheduled rotations ${scope === everywhere ? 'everywhere' : `on ${scope}`} are halted until ${haltedUntil?.toISOString()}: several failed in a row, the last with ${lastCode}.`,
     })),
-    summary: { rotations: wave.chosen.length, retirements: retirements.length },
+    summary: { rotations: wave.chosen.length, retirements: retiring.length },
   };
 }
 
@@ -68,7 +67,37 @@ async function dueBy(db: Firestore, field: 'nextRotation' | 'nextRetirement', no
   return docs.map((document) => withDates(document.data()) as Known);
 }
 
-async function chooseFrom(db: Firestore, due: readonly Known[], now: Date) {
+/** A second message about the same is known by its id; one that failed for good may come again the next day. */
+function rotationId({ secret, epoch, nextRotation }: Known, now: Date): string {
+  return `${secret}@${nextRotation?.toISOString()}.${epoch}.${dayOf(now)}`;
+}
+
+function retirementId({ secret, epoch, nextRetirement }: Known, now: Date): string {
+  return `${secret}.retire@${nextRetirement?.toISOString()}.${epoch}.${dayOf(now)}`;
+}
+
+function dayOf(now: Date): string {
+  return now.toISOString().slice(0, 10);
+}
+
+/** What ended without moving the secret's date, refused by the policy say, must not take the place of others. */
+async function withoutEnded(
+  db: Firestore,
+  secrets: readonly Known[],
+  idOf: (secret: Known) => string,
+): Promise<Known[]> {
+  if (secrets.length === 0) return [];
+  const operations = secrets.map((one) =>
+    db
+      .collection(operationsCollection)
+      .doc(operationDocumentId('rotate-secret', { operationId: idOf(one), dryRun: false })),
+  );
+  const records = await db.getAll(...operations);
+  return secrets.filter((_, index) => !records[index]?.exists || !hasEnded(records[index]));
+}
+
+async function chooseFrom(db: Firestore, all: readonly Known[], now: Date) {
+  const due = await withoutEnded(db, all, (one) => rotationId(one, now));
   const since = db.collection(secretsCollection).where('open.since', '>', new Date(0));
   const { docs } = await since.select(...fields).get();
   const open = docs.map((document) => withDates(document.data()) as Known);
@@ -76,7 +105,9 @@ async function chooseFrom(db: Firestore, due: readonly Known[], now: Date) {
   const scopes = [everywhere, ...new Set(due.flatMap(({ instance }) => instance ?? []))];
   return chooseRotations({
     due: due.map((one): DueSecret & Known => ({ ...one, running: running.has(one.secret) })),
-    running: open.filter(({ secret }) => running.has(secret)),
+    running: open
+      .filter(({ secret }) => running.has(secret))
+      .map((one) => ({ ...one, since: one.open?.since ?? now })),
     breakers: await readBreakers(db, scopes),
     limits: { all: config().DROVER_ROTATIONS_AT_A_TIME, instance: config().DROVER_ROTATIONS_PER_INSTANCE },
     now,

@@ -1,4 +1,4 @@
-import { allowedBy, type Breaker, everywhere } from '../../shared/registry/secrets/breaker.ts';
+import { type Breaker, everywhere, roomIn } from '../../shared/registry/secrets/breaker.ts';
 
 /** A secret whose rotation is due. */
 export interface DueSecret {
@@ -13,7 +13,7 @@ export interface Wave<S extends DueSecret> {
   /** What is due, the longest first. */
   readonly due: readonly S[];
   /** What is under way. */
-  readonly running: readonly Pick<DueSecret, 'instance'>[];
+  readonly running: readonly (Pick<DueSecret, 'instance'> & { readonly since: Date })[];
   /** By scope: an instance, or everywhere. */
   readonly breakers: ReadonlyMap<string, Breaker>;
   /** Rotations at a time. */
@@ -33,11 +33,11 @@ export function chooseRotations<S extends DueSecret>({
   now,
 }: Wave<S>): { readonly chosen: S[]; readonly halted: Breaker[] } {
   const room = new Map<string, number>([
-    [everywhere, allowedBy(breakers.get(everywhere), limits.all, now) - running.length],
+    [everywhere, roomIn(breakers.get(everywhere), limits.all, running.map(sinceOf), now)],
   ]);
   const roomOf = (instance: string) => {
-    const under = running.filter((one) => one.instance === instance).length;
-    return room.get(instance) ?? allowedBy(breakers.get(instance), limits.instance, now) - under;
+    const there = running.filter((one) => one.instance === instance).map(sinceOf);
+    return room.get(instance) ?? roomIn(breakers.get(instance), limits.instance, there, now);
   };
   const chosen: S[] = [];
   for (const one of due) {
@@ -55,4 +55,8 @@ export function chooseRotations<S extends DueSecret>({
     return breaker?.haltedUntil && breaker.haltedUntil > now ? [breaker] : [];
   });
   return { chosen, halted };
+}
+
+function sinceOf({ since }: { readonly since: Date }): Date {
+  return since;
 }

@@ -1,5 +1,7 @@
 import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
+import type { Outcome } from '../../shared/operation/outcome.ts';
 import { LoginFenced } from '../../shared/postgres/logins/refusals.ts';
 import { type Begun, beginChange, endChange } from '../../shared/registry/secrets/store.ts';
 import type { ManagedSecret } from '../../shared/secrets/managed.ts';
@@ -8,14 +10,16 @@ import type { ManagedSecret } from '../../shared/secrets/managed.ts';
  * Makes a change to a secret under a number of its own, and under a higher one where a login carries a higher one: the
  * registry or the database was restored.
  */
-export async function attemptChange<T>(
+export async function attemptChange(
   operation: OperationContext,
   id: string,
   managed: ManagedSecret,
-  change: (begun: Begun) => Promise<T>,
-): Promise<T> {
+  change: (begun: Begun) => Promise<Outcome>,
+): Promise<Outcome> {
   for (let atLeast = 0; ; ) {
     const begun = await beginChange(operation, id, managed, atLeast);
+    // What an attempt before this one changed was lost with it; that it is done isn't.
+    if (begun.settled) return { changes: [], summary: { version: begun.settled.version ?? 0 } };
     try {
       return await change(begun);
     } catch (error) {
@@ -27,4 +31,11 @@ export async function attemptChange<T>(
       throw error;
     }
   }
+}
+
+/** What a schedule asked for, twice perhaps, waits for what is under way, and then finds that it was done or does it. */
+export function afterTheOther(error: unknown): unknown {
+  if (!(error instanceof OperationError) || error.code !== 'ROTATION_UNDER_WAY') return error;
+  const { code, message, details = {} } = error;
+  return new OperationError(code, message, { retryable: true, details, cause: error });
 }

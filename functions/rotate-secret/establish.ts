@@ -1,14 +1,17 @@
 import {
   createSecret,
+  disableVersion,
   findSecret,
   listVersions,
   type SecretInfo,
   updateSecret,
+  type VersionInfo,
 } from '../../shared/gcp/secrets.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
 import { logsIn, prove } from '../../shared/postgres/logins/proof.ts';
+import type { SecretRecord } from '../../shared/registry/secrets/model.ts';
 import { settleChange } from '../../shared/registry/secrets/store.ts';
 import { type Credential, copiesOfPassword, readCredential } from '../../shared/secrets/credential.ts';
 import {
@@ -20,9 +23,9 @@ import {
   type PostgresSecret,
   readManaged,
 } from '../../shared/secrets/managed.ts';
-import { observe, readValue } from '../../shared/secrets/observe.ts';
-import { optionsOf, refuseAliases, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
-import { dueAt } from '../../shared/secrets/schedule.ts';
+import { mismatchOf, observe, readValue } from '../../shared/secrets/observe.ts';
+import { disabled, optionsOf, refuseAliases, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
+import { dueAt, graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
 import { attemptChange } from './attempt.ts';
 import { type MadeLogins, makeLogins } from './logins.ts';
 import { managedFrom, refuseMismatch, withSettings } from './managed.ts';
@@ -35,6 +38,8 @@ interface Adopted {
   readonly createdAt: Date;
   /** Of a database's secret. */
   readonly credential: Credential | undefined;
+  /** Enabled versions with another password of the same login, which don't work. */
+  readonly stale: readonly number[];
 }
 
 /**
@@ -61,14 +66,16 @@ export async function establishSecret(
         : undefined;
     if (adopted && managed.kind === 'postgres') await compareAdopted(id, managed, adopted, operation);
     const secret = await mark(id, managed, found, adopted);
+    for (const number of adopted?.stale ?? []) await disableVersion(id, number);
     const rest =
       adopted || secret.aliases[alias.current] !== undefined
-        ? await settleKnown(id, managed, kind, secret, adopted, operation)
+        ? await settleKnown(id, managed, kind, secret, adopted, begun.record, operation)
         : await rotateAt(
             { ...begun, id, managed, seen: await observe(id), force: false, action: kind },
             operation,
           );
-    const changes = [...(made?.changes ?? []), ...secretChange(id, found), ...rest.changes];
+    const stale = (adopted?.stale ?? []).map((number) => disabled(id, number));
+    const changes = [...(made?.changes ?? []), ...secretChange(id, found), ...stale, ...rest.changes];
     return { ...rest, changes, notes: made?.notes ?? [] };
   });
 }
@@ -98,31 +105,50 @@ async function adoptable(message: RotateSecretMessage, found: SecretInfo): Promi
   const versions = await listVersions(id);
   if (action === 'create' && versions.length > 0) throw exists(id);
   if (kind === undefined) throw needed('kind', 'is needed: the secret is not Drover’s yet');
-  const newest = versions.find(({ state }) => state === 'ENABLED');
-  const number = found.aliases[alias.current] ?? newest?.number;
-  const version = versions.find((one) => one.number === number && one.state === 'ENABLED');
+  const enabled = versions.filter(({ state }) => state === 'ENABLED');
+  const version = enabled.find(({ number }) => number === found.aliases[alias.current]) ?? enabled[0];
   if (version === undefined) {
     if (kind === 'postgres' && message.level === undefined && message.customRole === undefined)
       throw needed('level', 'is needed: the secret is empty, so its logins are made');
     return undefined;
   }
   const { createdAt } = version;
-  if (kind !== 'postgres') return { version: version.number, createdAt, credential: undefined };
-  const value = await readValue(id, version.number, new Map());
-  const read = value === undefined ? { problem: 'was disabled meanwhile' } : readCredential(value);
-  if ('problem' in read) throw unreadable(id, version.number, read.problem);
-  const copies = copiesOfPassword(read.credential);
+  if (kind !== 'postgres') return { version: version.number, createdAt, credential: undefined, stale: [] };
+  const { credential, stale } = await adoptableCredential(message, id, version.number, enabled);
+  return { version: version.number, createdAt, credential, stale };
+}
+
+/** @throws OperationError `SECRET_UNREADABLE`: of an enabled version that a rotation could do nothing with */
+async function adoptableCredential(
+  { target }: RotateSecretMessage,
+  id: string,
+  version: number,
+  enabled: readonly VersionInfo[],
+): Promise<{ readonly credential: Credential; readonly stale: readonly number[] }> {
+  const refuse = (number: number, problem: string) => unreadable(id, number, problem);
+  const all = await Promise.all(
+    enabled.map(async ({ number }) => {
+      const value = await readValue(id, number, new Map());
+      const read = value === undefined ? { problem: 'was disabled meanwhile' } : readCredential(value);
+      if ('problem' in read) throw refuse(number, read.problem);
+      return { number, credential: read.credential };
+    }),
+  );
+  const chosen = all.find(({ number }) => number === version)?.credential;
+  if (chosen === undefined || target === undefined) throw refuse(version, 'is not enabled');
+  for (const { number, credential } of all) {
+    const problem = mismatchOf(credential, { ...target, logins: [chosen.username] });
+    if (problem !== undefined) throw refuse(number, problem);
+  }
+  const copies = copiesOfPassword(chosen);
   if (copies.length > 0)
-    throw unreadable(
-      id,
-      version.number,
+    throw refuse(
+      version,
       `has the password in ${copies.join(', ')} too, which a rotation would leave behind`,
     );
-  const { target } = message;
-  const { database } = read.credential;
-  if (target && database !== undefined && database !== target.database)
-    throw needed('target.database', 'is another database than the secret names');
-  return { version: version.number, createdAt, credential: read.credential };
+  // A login has one password.
+  const stale = all.filter(({ credential }) => credential.password !== chosen.password);
+  return { credential: chosen, stale: stale.map(({ number }) => number) };
 }
 
 /**
@@ -196,12 +222,13 @@ async function settleKnown(
   action: 'create' | 'adopt',
   secret: SecretInfo,
   adopted: Adopted | undefined,
+  record: SecretRecord,
   operation: OperationContext,
 ): Promise<Outcome> {
   const { current, previous, versions } = await observe(id);
   const version = current ?? secret.aliases[alias.current] ?? null;
-  const createdAt = adopted?.createdAt ?? versions.find(({ number }) => number === version)?.createdAt;
-  const rotatedAt = createdAt ?? new Date();
+  const rotatedAt = adopted?.createdAt ?? rotationOf({ current, versions }, record) ?? new Date();
+  const isReplaced = previous !== undefined && record.retiredAt === null;
   const actor = operation.asked.claimedActor;
   await settleChange(operation, id, {
     event: { action, ...(version === null ? {} : { version }), ...(actor === undefined ? {} : { actor }) },
@@ -210,6 +237,7 @@ async function settleKnown(
       current: version,
       previous: previous ?? null,
       rotatedAt,
+      ...(isReplaced ? { nextRetirement: graceEnd(rotatedAt, managed.graceMinutes) } : {}),
       nextRotation: dueAt(rotatedAt, managed.policy, Math.random()),
       failures: 0,
     },

@@ -1,7 +1,7 @@
 import { defineOperation } from '../../shared/operation/define.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
-import type { AccessRequest } from '../../shared/operation/policy.ts';
+import { access } from './access.ts';
 import limits from './function.json' with { type: 'json' };
 import { type RotateSecretMessage, rotateSecretMessage } from './message.ts';
 import { adaptNotification } from './notification.ts';
@@ -28,20 +28,4 @@ async function act(message: RotateSecretMessage, operation: OperationContext): P
     case 'verify':
       return (await import('./verify.ts')).verifySecret(message, operation);
   }
-}
-
-/** Whether the secret's own target is allowed is asked once that is known. */
-function access(message: RotateSecretMessage): AccessRequest {
-  const { secret, target, action, level, customRole } = message;
-  return {
-    target,
-    secrets: [secret],
-    levels: level ? [level] : customRole ? [`custom:${customRole}`] : [],
-    principals: [],
-    actions: [
-      ...(action === 'create' || action === 'adopt' ? [action] : []),
-      ...(['force', 'repair'] as const).filter((option) => message[option]),
-      ...(message.probe === undefined ? [] : ['probe']),
-    ],
-  };
 }

@@ -1,4 +1,4 @@
-import { applyToSet } from '../../shared/grants/apply.ts';
+import { applyToSet, type SetChange } from '../../shared/grants/apply.ts';
 import { desiredOf, type SetScope } from '../../shared/grants/scope.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
@@ -11,6 +11,7 @@ import type { GrantSetWish } from '../../shared/registry/grants/merge.ts';
 import { emptySet } from '../../shared/registry/grants/model.ts';
 import { wantedOf } from '../../shared/registry/grants/outcome.ts';
 import { mergeWhole, registerWish } from '../../shared/registry/grants/store.ts';
+import { Superseded } from '../../shared/registry/intents.ts';
 import type { PostgresSecret } from '../../shared/secrets/managed.ts';
 import { optionsOf, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
 
@@ -80,13 +81,27 @@ async function granted(
     });
     return { changes: converged.changes, notes: converged.notes, statements: converged.planned };
   }
-  const applied = await applyToSet(operation, {
+  const applied = await bringAbout(operation, {
     scope,
     register: (transaction, ref, set, atLeast) => registerWish(transaction, ref, set, wish, atLeast),
     wanted: ({ set, superseded }) => wantedOf(set, wish, superseded),
     examine,
   });
   return { changes: applied.changes, notes: applied.notes, statements: [] };
+}
+
+/** A secret without what its logins may do is not what was asked for. */
+async function bringAbout(operation: OperationContext, change: SetChange) {
+  try {
+    return await applyToSet(operation, change);
+  } catch (error) {
+    if (!(error instanceof Superseded)) throw error;
+    throw new OperationError(
+      'GRANTS_SUPERSEDED',
+      `Something newer was decided about the grants that the secret's logins need (operation ${error.by}). Send it again.`,
+      { details: { operation: error.by } },
+    );
+  }
 }
 
 /** @throws OperationError with the place of what stands against the grants */

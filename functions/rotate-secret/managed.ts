@@ -5,6 +5,7 @@ import { authorize } from '../../shared/operation/policy.ts';
 import { nameProblem } from '../../shared/postgres/principals.ts';
 import { maxIdentifierBytes } from '../../shared/postgres/target.ts';
 import type { ManagedSecret, PostgresSecret, Strategy } from '../../shared/secrets/managed.ts';
+import { actionsOf } from './access.ts';
 import type { RotateSecretMessage } from './message.ts';
 
 /** What a secret is to be, as the message that makes it Drover's says. */
@@ -64,11 +65,18 @@ function adoptedLogins({ twin }: RotateSecretMessage, first: string, strategy: S
   );
 }
 
-/** @throws OperationError `NOT_ALLOWED`: the policy doesn't let this secret's logins be changed where they are */
-export function authorizeManaged(id: string, managed: ManagedSecret): void {
+/** @throws OperationError `NOT_ALLOWED`: the policy doesn't let this be done to the secret's logins where they are */
+export function authorizeManaged(message: RotateSecretMessage, managed: ManagedSecret): void {
   if (managed.kind !== 'postgres') return;
   const { instance, database } = managed;
-  const request = { target: { instance, database }, secrets: [id], levels: [], principals: [], actions: [] };
+  const { secret: id } = message;
+  const request = {
+    target: { instance, database },
+    secrets: [id],
+    levels: [],
+    principals: [],
+    actions: actionsOf(message),
+  };
   const refused = authorize('rotate-secret', request, config().DROVER_POLICY.rules);
   if (refused) throw refused;
 }

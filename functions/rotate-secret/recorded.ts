@@ -31,7 +31,8 @@ export async function recorded(
   if (operation.dryRun) return run();
   try {
     const outcome = await run();
-    if (scheduled) await countSuccess(await firestore(), await scopesFor(secret, operation));
+    if (scheduled && !isNoOp(outcome))
+      await countSuccess(await firestore(), await scopesFor(secret, operation));
     return outcome;
   } catch (error) {
     const known = classify(error);
@@ -48,6 +49,10 @@ export async function recorded(
   }
 }
 
+function isNoOp({ notes = [] }: Outcome): boolean {
+  return notes.some(({ code }) => code === 'ROTATED_RECENTLY');
+}
+
 async function scopesFor(secret: string, operation: OperationContext): Promise<string[]> {
   const record = readSecretRecord(await (await secretRef(operation, secret)).get());
   return scopesOf(record?.instance ?? null);
@@ -56,7 +61,7 @@ async function scopesFor(secret: string, operation: OperationContext): Promise<s
 async function count(secret: string, { code }: OperationError, operation: OperationContext): Promise<void> {
   const scopes = await scopesFor(secret, operation);
   const limit = config().DROVER_ROTATION_FAILURES;
-  const halted = await countFailure(await firestore(), scopes, { code, limit });
+  const halted = await countFailure(await firestore(), scopes, { code, operation: operation.id, limit });
   for (const breaker of halted) {
     operation.log.log('ERROR', 'scheduled rotations halted', { scope: breaker.scope, code });
     await publishEvent(haltedEvent(breaker), { function: 'rotate-secret' });

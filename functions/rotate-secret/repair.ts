@@ -3,6 +3,7 @@ import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import type { Change } from '../../shared/operation/outcome.ts';
 import { setPassword } from '../../shared/postgres/logins/password.ts';
+import { doesNotLogIn, logsIn } from '../../shared/postgres/logins/proof.ts';
 import type { PostgresSecret } from '../../shared/secrets/managed.ts';
 import {
   type CredentialVersion,
@@ -81,28 +82,34 @@ export async function repairSecret(
   const plan = planRepair(verified, seen.current);
   if (plan === undefined) throw nothingLeft(id);
   const changes: Change[] = [];
+  const disable = async (numbers: readonly number[]) => {
+    for (const number of numbers) {
+      operation.assertHeld();
+      await disableVersion(id, number);
+      changes.push(disabled(id, number));
+    }
+  };
+  const latest = seen.versions[0];
+  // `latest` last, so that it never leads to what is disabled.
+  await disable(plan.disable.filter((number) => number !== latest?.number));
   for (const { credential } of plan.restore) {
     const { username: login, password } = credential;
     const change = { login, password, epoch, onlyIdle: false };
     await setPassword(scopeOf(id, managed), change, optionsOf(operation));
     changes.push({ ...passwordOf(login), detail: 'the password that its version has' });
-  }
-  for (const number of plan.disable) {
-    await disableVersion(id, number);
-    changes.push(disabled(id, number));
+    if (!(await logsIn(managed, { user: login, password }, optionsOf(operation)))) throw doesNotLogIn(login);
   }
   const { current } = plan;
-  if (seen.current !== current) {
-    await moveAliases({ operation, id, managed, seen, changes }, current);
-  }
-  const latest = seen.versions[0];
-  if (latest && (latest.state !== 'ENABLED' || plan.disable.includes(latest.number))) {
+  if (seen.current !== current) await moveAliases({ operation, id, managed, seen, changes }, current);
+  const goes = latest !== undefined && plan.disable.includes(latest.number);
+  if (latest && (latest.state !== 'ENABLED' || goes)) {
     const value = await readValue(id, current, cache);
     if (value === undefined) throw nothingLeft(id);
     operation.assertHeld();
     const copy = await addVersion(id, value);
     changes.push(added(id, copy.number));
   }
+  if (latest && goes) await disable([latest.number]);
   return { changes, current };
 }
 

@@ -1,24 +1,27 @@
 import { config } from '../../shared/config.ts';
 import { destroyVersion, disableVersion, updateSecret } from '../../shared/gcp/secrets.ts';
+import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
 import { newPassword, setPassword } from '../../shared/postgres/logins/password.ts';
+import { logsIn } from '../../shared/postgres/logins/proof.ts';
 import { describeSessions } from '../../shared/postgres/logins/refusals.ts';
 import { endLoginSessions, withAges } from '../../shared/postgres/logins/sessions.ts';
 import type { SecretRecord } from '../../shared/registry/secrets/model.ts';
 import {
   endChange,
   readSecretRecord,
+  reschedule,
   type Settled,
   secretRef,
   settleChange,
 } from '../../shared/registry/secrets/store.ts';
 import { alias, type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
 import { type Observation, observe, readCredentials, refuseUnusable } from '../../shared/secrets/observe.ts';
-import { disabled, optionsOf, scopeOf } from '../../shared/secrets/rotation.ts';
-import { graceEnd } from '../../shared/secrets/schedule.ts';
+import { currentBroken, disabled, optionsOf, scopeOf } from '../../shared/secrets/rotation.ts';
+import { graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
 import { idleLogin } from '../../shared/secrets/two-user.ts';
-import { attemptChange } from './attempt.ts';
+import { afterTheOther, attemptChange } from './attempt.ts';
 import { authorizeManaged, mayFor } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
 
@@ -39,20 +42,21 @@ interface Stage {
  * more; and some days later destroys it. Before that it succeeds without doing anything.
  */
 export async function retireSecret(
-  { secret: id }: RotateSecretMessage,
+  message: RotateSecretMessage,
   operation: OperationContext,
 ): Promise<Outcome> {
+  const { secret: id } = message;
   const found = await observe(id);
   const managed = readManaged(found.secret);
-  authorizeManaged(id, managed);
+  authorizeManaged(message, managed);
   const known = readSecretRecord(await (await secretRef(operation, id)).get());
-  const early = notDue(id, found, known, managed);
+  const early = await notDue(id, found, known, managed, operation);
   if (early) return early;
   if (operation.dryRun) return plan(id, found, known);
   return attemptChange(operation, id, managed, async ({ ref, epoch, record }) => {
     // Until it was begun, others may have rotated the secret.
     const seen = await observe(id);
-    const overtaken = notDue(id, seen, record, managed);
+    const overtaken = await notDue(id, seen, record, managed, operation);
     if (overtaken) {
       await endChange(operation, ref);
       return overtaken;
@@ -63,6 +67,8 @@ export async function retireSecret(
     const detail = notes[0]?.code ?? (record.retiredAt ? 'destroyed' : 'disabled');
     await settleChange(operation, id, { event: { action: 'retire', detail }, managed, fields });
     return { changes, notes, ...(notes.length > 0 ? { partial: true } : {}) };
+  }).catch((error: unknown) => {
+    throw afterTheOther(error);
   });
 }
 
@@ -74,8 +80,8 @@ function retirementOf(
 ): Date | undefined {
   const isOld = versions.some(({ number, state }) => number < current && state !== 'DESTROYED');
   if (!isOld) return undefined;
-  if (record?.retiredAt) return destructionAt(record.retiredAt);
-  const rotatedAt = record?.rotatedAt ?? versions.find(({ number }) => number === current)?.createdAt;
+  if (record?.retiredAt && record.current === current) return destructionAt(record.retiredAt);
+  const rotatedAt = rotationOf({ current, versions }, record);
   return rotatedAt && graceEnd(rotatedAt, graceMinutes);
 }
 
@@ -84,14 +90,17 @@ function destructionAt(retiredAt: Date): Date {
 }
 
 /** What is said where nothing is due yet; undefined where something is. */
-function notDue(
+async function notDue(
   id: string,
   seen: Observation,
   record: SecretRecord | undefined,
   managed: ManagedSecret,
-): Outcome | undefined {
+  operation: OperationContext,
+): Promise<Outcome | undefined> {
   const dueAt = retirementOf(seen, record, managed);
   if (dueAt !== undefined && dueAt <= new Date()) return undefined;
+  // Or `reconcile` would ask again and again.
+  if (!operation.dryRun) await reschedule(operation, id, 'nextRetirement', dueAt ?? null);
   const message =
     dueAt === undefined
       ? `Nothing of ${id} is to be retired.`
@@ -108,24 +117,37 @@ async function putOutOfUse(
   operation: OperationContext,
 ): Promise<Stage> {
   const changes: Change[] = [];
-  const { numbers, login, password } =
-    managed.kind === 'postgres' && managed.strategy === 'two-user'
-      ? await idleOf(id, managed, seen)
-      : { numbers: olderThanCurrent(seen), login: undefined, password: undefined };
+  const waiting = (note: Note): Stage => {
+    return { changes, notes: [note], fields: { nextRetirement: new Date(Date.now() + againMs) } };
+  };
+  const replaced =
+    managed.kind === 'postgres'
+      ? await replacedCredentials(id, managed, seen, operation)
+      : { numbers: olderThanCurrent(seen) };
+  if ('note' in replaced) return waiting(replaced.note);
+  const { numbers, login, password } = replaced;
   if (login !== undefined && managed.kind === 'postgres') {
     const inUse = await freeLogin(id, managed, { user: login, password }, operation, changes);
-    if (inUse) return { changes, notes: [inUse], fields: { nextRetirement: new Date(Date.now() + againMs) } };
+    if (inUse) return waiting(inUse);
   }
   const { [alias.previous]: previous, ...aliases } = seen.secret.aliases;
   if (previous !== undefined) await updateSecret(seen.secret, { aliases });
   for (const number of numbers) {
+    operation.assertHeld();
     await disableVersion(id, number);
     changes.push(disabled(id, number));
   }
   if (login !== undefined && managed.kind === 'postgres') {
     operation.assertHeld();
     const change = { login, password: newPassword(), epoch, onlyIdle: true };
-    await setPassword(scopeOf(id, managed), change, optionsOf(operation));
+    try {
+      await setPassword(scopeOf(id, managed), change, optionsOf(operation));
+    } catch (error) {
+      const { code, message } = classify(error);
+      // It was taken into use in this moment.
+      if (code === 'LOGIN_IN_USE') return waiting({ code: 'SESSIONS_OPEN', message });
+      throw error;
+    }
     changes.push({ action: 'alter', kind: 'login', name: login, detail: 'a password that nobody knows' });
   }
   const now = new Date();
@@ -142,15 +164,47 @@ function olderThanCurrent({ current = 0, versions }: Observation): number[] {
     .map(({ number }) => number);
 }
 
-/** The login that is not in use any more, the versions that name it, and the password of the newest. */
-async function idleOf(id: string, managed: PostgresSecret, seen: Observation) {
+/** What a rotation replaced, and its login, which is not in use any more. */
+interface Replaced {
+  readonly numbers: readonly number[];
+  /** Undefined where there is one login only. */
+  readonly login?: string;
+  /** Of the newest of the versions. */
+  readonly password?: string | undefined;
+}
+
+/**
+ * What the last rotation of a database's secret replaced; or why nothing of it can be retired yet.
+ *
+ * @throws OperationError `CURRENT_BROKEN`: what is left may be all that works
+ */
+async function replacedCredentials(
+  id: string,
+  managed: PostgresSecret,
+  seen: Observation,
+  operation: OperationContext,
+): Promise<Replaced | { readonly note: Note }> {
   const { usable, unusable } = await readCredentials(seen, managed, new Map());
   refuseUnusable(id, unusable);
+  const current = usable.find(({ number }) => number === seen.current);
+  if (current === undefined) throw currentBroken(id);
+  const { username: user, password } = current.credential;
+  if (!(await logsIn(managed, { user, password }, optionsOf(operation)))) throw currentBroken(id);
+  if (managed.strategy === 'single-user') return { numbers: olderThanCurrent(seen) };
   const enabled = usable.map(({ number, credential }) => ({ number, login: credential.username }));
   const [first = '', second = ''] = managed.logins;
   const login = idleLogin({ enabled, current: seen.current, logins: [first, second] });
   const own = usable.filter(({ credential }) => credential.username === login);
+  const newer = own.find(({ number }) => number > current.number);
+  if (newer) return { note: unpublished(id, newer.number) };
   return { login, numbers: own.map(({ number }) => number), password: own[0]?.credential.password };
+}
+
+function unpublished(id: string, version: number): Note {
+  return {
+    code: 'VERSION_UNPUBLISHED',
+    message: `Version ${version} of ${id} was added and is not the current one, so nothing is retired. Rotate the secret, which publishes it if it works, or disable it.`,
+  };
 }
 
 /** What keeps a login from being retired; undefined where nothing does, or not any more. */

@@ -5,9 +5,8 @@ import type { Outcome } from '../../shared/operation/outcome.ts';
 import { identifier } from '../../shared/postgres/sql.ts';
 import type { SecretEvent, SecretRecord } from '../../shared/registry/secrets/model.ts';
 import {
-  endChange,
-  postponeRotation,
   readSecretRecord,
+  reschedule,
   secretRef,
   settleChange,
 } from '../../shared/registry/secrets/store.ts';
@@ -18,9 +17,9 @@ import { rotateSingleUser } from '../../shared/secrets/rotate-single-user.ts';
 import { rotateTwoUser } from '../../shared/secrets/rotate-two-user.ts';
 import { rotateValue } from '../../shared/secrets/rotate-value.ts';
 import { type Rotated, type Rotation, refuseAliases } from '../../shared/secrets/rotation.ts';
-import { dueAt, graceEnd } from '../../shared/secrets/schedule.ts';
+import { dueAt, graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
 import { idleLogin } from '../../shared/secrets/two-user.ts';
-import { attemptChange } from './attempt.ts';
+import { afterTheOther, attemptChange } from './attempt.ts';
 import { authorizeManaged, refuseMismatch, withSettings } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
 
@@ -34,16 +33,11 @@ export async function rotateSecret(
   const known = readManaged(found);
   refuseMismatch(id, known, { kind, strategy });
   const managed = withSettings(known, message);
-  authorizeManaged(id, managed);
+  authorizeManaged(message, managed);
   refuseAliases(found);
   try {
     if (operation.dryRun) return await plan(id, managed, await observe(id), message, operation);
     return await attemptChange(operation, id, managed, async (begun) => {
-      const done = settledBy(operation.id, begun.record);
-      if (done) {
-        await endChange(operation, begun.ref);
-        return done;
-      }
       // Not before: until it was begun, others may have changed the secret.
       const seen = await observe(id);
       return rotateAt({ ...begun, id, managed, seen, force: message.force, action: 'rotate' }, operation);
@@ -52,12 +46,6 @@ export async function rotateSecret(
     if (error instanceof InGrace && scheduled) return recently(id, error.until, operation);
     throw scheduled ? afterTheOther(error) : error;
   }
-}
-
-/** What came of an attempt before this one that got as far as the registry, whatever others have done since. */
-function settledBy(operation: string, { history }: SecretRecord): Outcome | undefined {
-  const entry = history.find((one) => one.operation === operation && one.action === 'rotate' && !one.code);
-  return entry && { changes: [], summary: { version: entry.version ?? 0 } };
 }
 
 export interface RotationStart {
@@ -120,7 +108,7 @@ function graceOf(
   { graceMinutes }: ManagedSecret,
 ): Date | undefined {
   if (previous === undefined && (record?.previous ?? null) === null) return undefined;
-  const rotatedAt = record?.rotatedAt ?? versions.find(({ number }) => number === current)?.createdAt;
+  const rotatedAt = rotationOf({ current, versions }, record);
   if (rotatedAt === undefined) return undefined;
   const until = graceEnd(rotatedAt, graceMinutes);
   return until > new Date() ? until : undefined;
@@ -149,15 +137,8 @@ function refuseInGrace(
   if (until !== undefined) throw new InGrace(id, until);
 }
 
-/** What a schedule asked for, twice perhaps, waits for what is under way, and then finds that it was done or does it. */
-function afterTheOther(error: unknown): unknown {
-  if (!(error instanceof OperationError) || error.code !== 'ROTATION_UNDER_WAY') return error;
-  const { code, message, details = {} } = error;
-  return new OperationError(code, message, { retryable: true, details, cause: error });
-}
-
 async function recently(id: string, until: Date, operation: OperationContext): Promise<Outcome> {
-  if (!operation.dryRun) await postponeRotation(operation, id, until);
+  if (!operation.dryRun) await reschedule(operation, id, 'nextRotation', until);
   const message = `${id} was rotated a short while ago (its grace period ends at ${until.toISOString()}); nothing was done.`;
   return { changes: [], notes: [{ code: 'ROTATED_RECENTLY', message }] };
 }

@@ -1,7 +1,7 @@
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
 import { logsIn } from '../../shared/postgres/logins/proof.ts';
-import { settleChange } from '../../shared/registry/secrets/store.ts';
+import { readSecretRecord, secretRef, settleChange } from '../../shared/registry/secrets/store.ts';
 import { type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
 import {
   type CredentialVersion,
@@ -30,19 +30,24 @@ export interface Verified {
  * `repair` gives it those that applications are told.
  */
 export async function verifySecret(
-  { secret: id, repair }: RotateSecretMessage,
+  message: RotateSecretMessage,
   operation: OperationContext,
 ): Promise<Outcome> {
+  const { secret: id, repair } = message;
   const seen = await observe(id);
   const managed = readManaged(seen.secret);
-  authorizeManaged(id, managed);
-  if (managed.kind !== 'postgres') return verifyValues(id, managed, seen, repair, operation);
+  authorizeManaged(message, managed);
+  if (managed.kind !== 'postgres') return verifyValues(id, managed, seen, operation);
   const cache: ValueCache = new Map();
   const verified = await tryAll(managed, seen, cache, operation);
   const broken = verified.broken.length + verified.unusable.length;
-  const fine = broken === 0 && verified.working.some(({ number }) => number === seen.current);
+  const isWorking = (number: number | undefined) => verified.working.some((one) => one.number === number);
+  const fine = broken === 0 && isWorking(seen.current) && isWorking(seen.versions[0]?.number);
   const notes = [...brokenNotes(id, verified), ...(fine ? [] : currentNotes(id, seen, verified))];
-  if (fine || !repair || operation.dryRun) return report(verified, notes, []);
+  if (fine || !repair || operation.dryRun) {
+    if (!operation.dryRun) await noteVerified(id, managed, seen, fine, operation);
+    return report(verified, notes, []);
+  }
   return attemptChange(operation, id, managed, async ({ epoch }) => {
     // Until it was begun, others may have changed the secret.
     const seen = await observe(id);
@@ -84,11 +89,39 @@ function brokenNotes(id: string, { broken, unusable }: Verified): Note[] {
   ];
 }
 
-function currentNotes(id: string, { current }: Observation, { working }: Verified): Note[] {
-  if (working.some(({ number }) => number === current)) return [];
+function currentNotes(id: string, { current, versions }: Observation, { working }: Verified): Note[] {
+  const isWorking = (number: number | undefined) => working.some((one) => one.number === number);
   const where =
-    current === undefined ? 'no alias current' : `current is version ${current}, which doesn't work`;
-  return [{ code: 'CURRENT_BROKEN', message: `Of ${id}: ${where}.` }];
+    current === undefined ? 'there is no alias current' : `current is version ${current}, which doesn't work`;
+  const [latest] = versions;
+  // Of one that is enabled it is said already.
+  const isTold = latest === undefined || latest.state === 'ENABLED';
+  return [
+    ...(isWorking(current) ? [] : [{ code: 'CURRENT_BROKEN', message: `Of ${id}: ${where}.` }]),
+    ...(isTold
+      ? []
+      : [
+          {
+            code: 'LATEST_BROKEN',
+            message: `Of ${id}: latest is version ${latest.number}, which is not enabled.`,
+          },
+        ]),
+  ];
+}
+
+/** Writes down what is broken; and makes a record that was lost anew. */
+async function noteVerified(
+  id: string,
+  managed: ManagedSecret,
+  { current, previous }: Observation,
+  fine: boolean,
+  operation: OperationContext,
+): Promise<void> {
+  const known = readSecretRecord(await (await secretRef(operation, id)).get());
+  if (fine && known) return;
+  const event = { action: 'verify' as const, ...(fine ? {} : { code: 'VERSION_BROKEN' }) };
+  const fields = { current: current ?? null, previous: previous ?? null };
+  await settleChange(operation, id, { event, managed, fields });
 }
 
 function report({ working, broken, unusable }: Verified, notes: Note[], changes: readonly Change[]): Outcome {
@@ -110,7 +143,6 @@ async function verifyValues(
   id: string,
   managed: ManagedSecret,
   seen: Observation,
-  repair: boolean,
   operation: OperationContext,
 ): Promise<Outcome> {
   const enabled = seen.versions.filter(({ state }) => state === 'ENABLED');
@@ -119,13 +151,7 @@ async function verifyValues(
   const working = values.filter((value) => value !== undefined).length;
   const isCurrent = enabled.some(({ number }) => number === seen.current);
   const message = `The current version of ${id} is not enabled. Rotate it: drover secrets rotate ${id}`;
-  if (repair && isCurrent && !operation.dryRun) {
-    await settleChange(operation, id, {
-      event: { action: 'verify' },
-      managed,
-      fields: { current: seen.current ?? null },
-    });
-  }
+  if (!operation.dryRun) await noteVerified(id, managed, seen, isCurrent, operation);
   return {
     changes: [],
     notes: isCurrent ? [] : [{ code: 'CURRENT_BROKEN', message }],

@@ -85,7 +85,7 @@ export async function readCredentials(
 }
 
 /** A secret that names somebody else's login must not have that one's password changed. */
-function mismatchOf(
+export function mismatchOf(
   { username, instance, database }: Credential,
   managed: Pick<PostgresSecret, 'logins' | 'instance' | 'database'>,
 ): string | undefined {

@@ -1,6 +1,7 @@
 import { addVersion, disableVersion, SecretChanged } from '../gcp/secrets.ts';
 import { newPassword, setPassword } from '../postgres/logins/password.ts';
-import { logsIn, prove } from '../postgres/logins/proof.ts';
+import { doesNotLogIn, logsIn, prove } from '../postgres/logins/proof.ts';
+import type { Login } from '../postgres/pools.ts';
 import { credentialFor, formatCredential } from './credential.ts';
 import type { PostgresSecret } from './managed.ts';
 import { type CredentialVersion, readCredentials, refuseUnusable } from './observe.ts';
@@ -59,6 +60,7 @@ class SingleUserWork {
   /** Of the version that this attempt has sent. */
   #sent: { readonly value: Buffer; readonly password: string } | undefined;
   #setAt: number | undefined;
+  #isProven = false;
   /** From the change of the password to its publication, as far as this attempt saw it. */
   momentMs = 0;
 
@@ -87,6 +89,7 @@ class SingleUserWork {
     switch (step.do) {
       case 'write-pending': {
         const password = newPassword();
+        await this.#proveCurrent();
         operation.assertHeld();
         await writePending(id, password);
         this.#pending = { password, trust: 'broken' };
@@ -101,6 +104,7 @@ class SingleUserWork {
       }
       case 'set-password': {
         const { epoch } = this.#rotation;
+        await this.#proveCurrent();
         const { password } = this.#credential();
         const change = { login: this.#login, password, epoch, onlyIdle: false };
         await setPassword(scopeOf(id, managed), change, optionsOf(operation));
@@ -110,12 +114,10 @@ class SingleUserWork {
         return;
       }
       case 'prove': {
-        const proof = { credential: this.#credential(), twin: undefined, ...roleOf(managed) };
-        await prove(
-          scopeOf(id, managed),
-          { ...proof, probe: managed.probe ?? undefined },
-          optionsOf(operation),
-        );
+        const credential = this.#credential();
+        // The first one is nobody's yet.
+        if (this.#rotation.seen.current === undefined) await this.#proveLogin(credential);
+        else if (!(await logsIn(managed, credential, optionsOf(operation)))) throw doesNotLogIn(this.#login);
         this.#trust('proven');
         return;
       }
@@ -136,6 +138,26 @@ class SingleUserWork {
         this.#pending = undefined;
         return;
     }
+  }
+
+  /**
+   * What the login may do doesn't change with its password. So it is proven before, while the current one works: afterwards
+   * nothing must stand between the password and its publication.
+   */
+  async #proveCurrent(): Promise<void> {
+    const { managed, operation, seen } = this.#rotation;
+    const current = this.#usable.find(({ number }) => number === seen.current)?.credential;
+    if (this.#isProven || current === undefined) return;
+    const login = { user: current.username, password: current.password };
+    if (!(await logsIn(managed, login, optionsOf(operation)))) return;
+    await this.#proveLogin(login);
+    this.#isProven = true;
+  }
+
+  #proveLogin(credential: Login): Promise<void> {
+    const { id, managed, operation } = this.#rotation;
+    const proof = { credential, twin: undefined, ...roleOf(managed), probe: managed.probe ?? undefined };
+    return prove(scopeOf(id, managed), proof, optionsOf(operation));
   }
 
   /** If somebody else has changed the password since, a version of this attempt must go. */

@@ -8,6 +8,7 @@ import type { PostgresSecret } from './managed.ts';
 import { type CredentialVersion, readCredentials, refuseUnusable } from './observe.ts';
 import {
   added,
+  currentBroken,
   disabled,
   lookAgain,
   mostLooks,
@@ -96,18 +97,12 @@ class TwoUserWork {
         this.#trust.set(step.version, works ? 'works' : 'broken');
         return;
       }
-      case 'restore-password': {
-        const { user, password } = this.#loginOf(step.version);
-        await this.#setPassword(user, password);
-        this.#trust.set(step.version, 'works');
-        return;
-      }
       case 'prove-version':
         await this.#prove(this.#loginOf(step.version));
         this.#trust.set(step.version, 'proven');
         return;
       case 'disable-version':
-        if (step.breaks) await this.#refuseInUse(step.version);
+        if (step.breaks) await this.#refuseTaking(step.version);
         operation.assertHeld();
         await disableVersion(id, step.version);
         this.#rotation.seen = withoutVersion(this.#rotation.seen, step.version);
@@ -168,11 +163,15 @@ class TwoUserWork {
     return version.number;
   }
 
-  /** Before anything is taken from whoever uses the login: it would be refused its password afterwards. */
-  async #refuseInUse(version: number): Promise<void> {
-    const { id, managed, operation, force } = this.#rotation;
+  /** Before anything is taken from whoever uses the login: afterwards it would be refused its password. */
+  async #refuseTaking(version: number): Promise<void> {
+    const { id, managed, operation, force, seen } = this.#rotation;
     if (force) return;
     const { user } = this.#loginOf(version);
+    if (this.#usable.some(({ number }) => number === seen.current)) {
+      const current = this.#loginOf(seen.current ?? 0);
+      if (!(await logsIn(managed, current, optionsOf(operation)))) throw currentBroken(id);
+    }
     const { left } = await endLoginSessions(scopeOf(id, managed), user, false, optionsOf(operation));
     if (left.length > 0) throw inUse(user, left);
   }

@@ -87,6 +87,15 @@ export async function moveAliases(
   changes.push({ action: 'alter', kind: 'secret', name: id, detail: `current is version ${version}` });
 }
 
+/** What is current doesn't work: nothing else that may must be taken away. */
+export function currentBroken(id: string): OperationError {
+  return new OperationError(
+    'CURRENT_BROKEN',
+    `The current version of the secret ${id} doesn't work, so nothing else of it is changed. Mend it first: drover secrets verify ${id} --repair`,
+    { details: { name: id } },
+  );
+}
+
 /** Notes in what was seen that a version isn't enabled any more. */
 export function withoutVersion(seen: Observation, version: number): Observation {
   const versions = seen.versions.map((one) =>

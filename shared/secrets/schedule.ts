@@ -1,4 +1,6 @@
+import type { SecretRecord } from '../registry/secrets/model.ts';
 import type { RotationPolicy } from './managed.ts';
+import type { Observation } from './observe.ts';
 
 const minuteMs = 60_000;
 const dayMs = 86_400_000;
@@ -24,4 +26,13 @@ const longestPauseDays = 7;
 /** When a scheduled rotation that failed is tried again: later each time. */
 export function againAt(now: Date, failures: number): Date {
   return new Date(now.getTime() + Math.min(longestPauseDays, 2 ** Math.max(0, failures - 1)) * dayMs);
+}
+
+/** When the current version became that: what the registry says of another one is old. */
+export function rotationOf(
+  { current, versions }: Pick<Observation, 'current' | 'versions'>,
+  record: SecretRecord | undefined,
+): Date | undefined {
+  if (record?.rotatedAt && record.current === current) return record.rotatedAt;
+  return versions.find(({ number }) => number === current)?.createdAt;
 }

@@ -36,8 +36,6 @@ export interface Observed {
 export type Step =
   /** Whether the credential of a version logs in. */
   | { readonly do: 'try-version'; readonly version: number }
-  /** Give its login the password that the version has. */
-  | { readonly do: 'restore-password'; readonly version: number }
   | { readonly do: 'prove-version'; readonly version: number }
   /** `breaks`: somebody may still use it, so not within the grace period. */
   | { readonly do: 'disable-version'; readonly version: number; readonly breaks: boolean }
@@ -62,12 +60,14 @@ export function nextStep(rotation: string, observed: Observed): Step {
     const version = published.number;
     const found = trust.get(version);
     if (found === undefined) return { do: 'try-version', version };
-    // A login has one password: by now or soon, these don't work.
+    // A login has one password: these don't work.
     const other = enabled.find(({ login, key }) => login === published.login && key !== published.key);
-    if (other) return { do: 'disable-version', version: other.number, breaks: found === 'broken' };
+    if (other && found !== 'broken') return { do: 'disable-version', version: other.number, breaks: false };
     switch (found) {
       case 'broken':
-        return { do: 'restore-password', version };
+        // Never its password set: whoever may add versions would choose it. `latest` mustn't lead to what is disabled.
+        if (observed.latest === version && hasCurrent(observed)) return { do: 'copy-current' };
+        return { do: 'disable-version', version, breaks: false };
       case 'works':
         return { do: 'prove-version', version };
       case 'proven':
@@ -86,7 +86,8 @@ export function nextStep(rotation: string, observed: Observed): Step {
 function afterMove({ enabled, current, latest }: Observed): Step {
   const active = enabled.find(({ number }) => number === current);
   const late = enabled.find(({ login, key }) => login === active?.login && key !== active.key);
-  if (late) return { do: 'disable-version', version: late.number, breaks: false };
+  if (late && late.number !== latest) return { do: 'disable-version', version: late.number, breaks: false };
+  if (late) return { do: 'copy-current' };
   return enabled.some(({ number }) => number === latest) ? { do: 'nothing' } : { do: 'copy-current' };
 }
 
@@ -102,7 +103,11 @@ export function publishedVersion(observed: Observed): EnabledVersion | undefined
     );
 }
 
-/** The login that applications aren't told to use. */
+function hasCurrent({ enabled, current }: Observed): boolean {
+  return enabled.some(({ number }) => number === current);
+}
+
+/** The login that applications aren't told to use; where the current version isn't enabled, by the one before it. */
 export function idleLogin({
   enabled,
   current,
@@ -110,7 +115,8 @@ export function idleLogin({
 }: Pick<Observed, 'current' | 'logins'> & {
   readonly enabled: readonly Pick<EnabledVersion, 'number' | 'login'>[];
 }): string {
-  const active = enabled.find(({ number }) => number === current)?.login;
+  const candidates = enabled.filter(({ number }) => number <= (current ?? 0));
+  const active = candidates.toSorted((one, other) => other.number - one.number)[0];
   const [first, second] = logins;
-  return active === first ? second : first;
+  return active?.login === first ? second : first;
 }

@@ -40,10 +40,10 @@ export async function withdraw(
   const signal = AbortSignal.timeout(withdrawMs);
   const options = { pools: operation.pools, signal, remainingMs: () => withdrawMs };
   if (await works(number, options)) return;
+  // First, so that `latest` never leads to what is disabled.
+  if (rotation.seen.versions[0]?.number === number) await copyCurrent(rotation);
   await disableVersion(id, number);
   changes.push(disabled(id, number));
-  await lookAgain(rotation);
-  if (rotation.seen.versions[0]?.number === number) await copyCurrent(rotation);
 }
 
 /** Adds the current value once more, so that `latest` leads to it. */

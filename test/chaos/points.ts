@@ -21,16 +21,18 @@ export function nameOf({ call, nth, phase }: Point): string {
 /** Waits, to hold the call; throws, to lose it before it takes effect, or its answer. */
 export type Watcher = (point: Point) => void | Promise<void>;
 
-type Watched = Pick<ChaosStack, 'firestore' | 'pubsub' | 'proxy' | 'watchers' | 'worker'>;
+type Watched = Pick<ChaosStack, 'firestore' | 'pubsub' | 'secretmanager' | 'proxy' | 'watchers' | 'worker'>;
 
 /** Shows every point that the stack's functions come to to its watchers. */
-export function showPoints({ firestore, pubsub, proxy, watchers, worker }: Watched): void {
+export function showPoints(stack: Watched): void {
+  const { firestore, pubsub, secretmanager, proxy, watchers, worker } = stack;
   const show = async (call: string, phase: Point['phase'], answer?: unknown) => {
     await Promise.all([...watchers].map((watcher) => watcher(call, phase, answer)));
   };
   firestore.intercept = (call) => show(firestoreCall(call), call.phase);
   pubsub.intercept = (call) => show(pubsubCall(call, worker.name), call.phase, call.request['statusCode']);
   proxy.intercept = (call) => show(postgresCall(call), call.phase);
+  if (secretmanager) secretmanager.intercept = (call) => show(secretManagerCall(call), call.phase);
 }
 
 /**
@@ -93,6 +95,13 @@ function pubsubCall({ method, request }: InterceptedCall, worker: string): strin
   return toResults ? 'Pub/Sub: publish' : `Pub/Sub: test's ${method}`;
 }
 
+/** Tests that read secrets are clients, too. */
+function secretManagerCall({ method, request }: InterceptedCall): string {
+  const { name, parent, secretId } = request;
+  const isPending = [name, parent, secretId].some((one) => /--pending(\/|$)/.test(String(one)));
+  return `Secret Manager: ${method}${isPending ? ' of what is pending' : ''}`;
+}
+
 interface Commit {
   readonly writes?: {
     readonly update?: { readonly name: string; readonly fields?: object };
@@ -116,6 +125,7 @@ function firestoreCall({ method, request }: InterceptedCall): string {
   if (collection === 'databases') return 'Firestore: database';
   if (collection === 'grants') return 'Firestore: grants';
   if (collection === 'schemas') return 'Firestore: intent';
+  if (collection === 'secrets') return 'Firestore: secret';
   if (first?.currentDocument?.exists === false) return 'Firestore: claim';
   if (fields.includes('finishedAt')) return 'Firestore: complete';
   if (fields.includes('owner')) return 'Firestore: take over';

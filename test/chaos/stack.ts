@@ -39,7 +39,7 @@ export async function startChaosStack(
   const createSchema = stack.functions.get('create-schema');
   const worker = stack.functions.get(functions[0] ?? '');
   if (!stack.pubsub || !proxy || !createSchema || !worker) throw new Error('the stack is not whole');
-  const { pubsub } = stack;
+  const { pubsub, secretmanager } = stack;
   const opened = proxy;
   // What fails comes again at once, however often.
   const at = { nanos: 100_000_000 };
@@ -48,7 +48,7 @@ export async function startChaosStack(
     await stack.messaging.subscription(name).setMetadata({ retryPolicy });
   }
   const watchers: ChaosStack['watchers'] = new Set();
-  showPoints({ firestore, pubsub, proxy: opened, watchers, worker });
+  showPoints({ firestore, pubsub, secretmanager, proxy: opened, watchers, worker });
   return {
     ...stack,
     watchers,

@@ -87,8 +87,8 @@ describe('a rotation is refused', () => {
     expect(found.notes).toEqual([{ code: 'VERSION_BROKEN', message: expect.stringContaining(problem) }]);
     const mended = await done({ ...verify, repair: true });
     expect(mended.changes?.map(({ name, detail }) => [name, detail])).toEqual([
-      [`app-edited/${number}`, 'disabled'],
       [`app-edited/${number + 1}`, undefined],
+      [`app-edited/${number}`, 'disabled'],
     ]);
     // Who reads `latest` gets something that works again.
     expect(await secrets.value('app-edited', 'latest')).toBe(await secrets.value('app-edited', 'current'));

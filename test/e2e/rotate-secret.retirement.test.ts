@@ -145,8 +145,11 @@ describe('a verification', () => {
       });
 
       for (const login of logins) await query(`ALTER ROLE "${login}" PASSWORD 'of an older backup'`);
-      const before = await everything();
       const found = await done(verify);
+      expect(await secrets.record(secret)).toMatchObject({
+        last: { action: 'verify', code: 'VERSION_BROKEN' },
+      });
+      const before = await everything();
       expect(found.summary).toEqual({ versions, working: 0, broken: versions, mended: 0 });
       expect(codes(found)).toEqual([...logins.map(() => 'VERSION_BROKEN'), 'CURRENT_BROKEN']);
       await planned({ ...verify, repair: true });

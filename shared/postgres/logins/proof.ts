@@ -1,6 +1,7 @@
 import { classify } from '../../operation/classify.ts';
 import { OperationError } from '../../operation/errors.ts';
 import type { Login } from '../pools.ts';
+import { isServerError } from '../sqlstate.ts';
 import type { LoginOptions, LoginScope } from './change.ts';
 import { differencesOf, type LoginProfile, profilesQuery } from './profile.ts';
 import { loginNotFound } from './refusals.ts';
@@ -34,7 +35,7 @@ export async function logsIn(
     );
     return true;
   } catch (error) {
-    if (classify(error).code === 'AUTHENTICATION_FAILED' && !signal.aborted) return false;
+    if (isRefusedLogin(error) && !signal.aborted) return false;
     throw error;
   }
 }
@@ -75,7 +76,7 @@ export async function prove(
       }
     });
   } catch (error) {
-    if (signal.aborted || classify(error).code !== 'AUTHENTICATION_FAILED') throw error;
+    if (signal.aborted || !isRefusedLogin(error)) throw error;
     throw new OperationError(
       'PROOF_FAILED',
       `${user} can't log in with its new password: ${reasonOf(error)}`,
@@ -86,6 +87,13 @@ export async function prove(
       },
     );
   }
+}
+
+/** By PostgreSQL itself: Cloud SQL's API may refuse Drover's own credentials with the same code. */
+function isRefusedLogin(error: unknown): boolean {
+  const { code, cause } = classify(error);
+  const refusal = isServerError(cause) ? cause : error;
+  return code === 'AUTHENTICATION_FAILED' && isServerError(refusal);
 }
 
 async function runProbe(probe: string, user: string, run: (text: string) => Promise<unknown>): Promise<void> {
@@ -99,6 +107,16 @@ async function runProbe(probe: string, user: string, run: (text: string) => Prom
       details: { login: user },
     });
   }
+}
+
+/** The error of a new password that doesn't log in. */
+export function doesNotLogIn(login: string, cause?: unknown): OperationError {
+  const why = cause === undefined ? '' : `: ${reasonOf(cause)}`;
+  return new OperationError('PROOF_FAILED', `${login} can't log in with its new password${why}`, {
+    retryable: true,
+    details: { login },
+    cause,
+  });
 }
 
 function reasonOf(error: unknown): string {

@@ -10,6 +10,8 @@ const everywhereFactor = 4;
 
 const haltMinutes = 60;
 
+const mostRemembered = 100;
+
 /** Stops scheduled rotations where one after the other fails: `breakers/{hash}`. */
 export interface Breaker {
   readonly scope: string;
@@ -18,6 +20,8 @@ export interface Breaker {
   /** Until then none is begun; after that one at a time, until one succeeds. */
   readonly haltedUntil: Date | null;
   readonly lastCode: string | null;
+  /** Those that were counted last: one that is delivered again and again is one failure. */
+  readonly operations: readonly string[];
 }
 
 export const breakersCollection = 'breakers';
@@ -32,26 +36,43 @@ export function scopesOf(instance: string | null): string[] {
 }
 
 /**
- * How many rotations may be begun.
+ * How many rotations may be begun. After a halt one at a time is tried; those that have hung since before it don't count.
  *
  * @param most while nothing is wrong
+ * @param running since when others are under way
  */
-export function allowedBy(breaker: Breaker | undefined, most: number, now: Date): number {
-  if (!breaker?.haltedUntil) return most;
-  return breaker.haltedUntil > now ? 0 : 1;
+export function roomIn(
+  breaker: Breaker | undefined,
+  most: number,
+  running: readonly Date[],
+  now: Date,
+): number {
+  const halted = breaker?.haltedUntil;
+  if (!halted) return most - running.length;
+  return halted > now ? 0 : 1 - running.filter((since) => since > halted).length;
+}
+
+/** A scheduled rotation that failed, or an attempt at it. */
+export interface Failure {
+  readonly code: string;
+  readonly operation: string;
+  /** How many in a row halt an instance. */
+  readonly limit: number;
 }
 
 /** A breaker after one more failure, and whether that is what halted it. */
 export function afterFailure(
   found: Breaker | undefined,
-  { scope, code, limit, now }: { scope: string; code: string; limit: number; now: Date },
+  { scope, code, operation, limit, now }: Failure & { scope: string; now: Date },
 ): { readonly breaker: Breaker; readonly halts: boolean } {
+  if (found?.operations.includes(operation)) return { breaker: found, halts: false };
   const failures = (found?.failures ?? 0) + 1;
   const most = scope === everywhere ? limit * everywhereFactor : limit;
   const wasHalted = found?.haltedUntil ? found.haltedUntil > now : false;
   const halts = failures >= most && !wasHalted;
   const haltedUntil = halts ? new Date(now.getTime() + haltMinutes * 60_000) : (found?.haltedUntil ?? null);
-  return { breaker: { scope, failures, haltedUntil, lastCode: code }, halts };
+  const operations = [operation, ...(found?.operations ?? [])].slice(0, mostRemembered);
+  return { breaker: { scope, failures, haltedUntil, lastCode: code, operations }, halts };
 }
 
 export async function readBreakers(
@@ -68,7 +89,7 @@ export async function readBreakers(
 export async function countFailure(
   db: Firestore,
   scopes: readonly string[],
-  { code, limit }: { readonly code: string; readonly limit: number },
+  failure: Failure,
 ): Promise<Breaker[]> {
   const refs = scopes.map((scope) => breakerRef(db, scope));
   return db.runTransaction(async (transaction) => {
@@ -76,7 +97,7 @@ export async function countFailure(
     return refs.flatMap((ref, index) => {
       const before = found[index]?.exists ? (withDates(found[index].data()) as Breaker) : undefined;
       const scope = scopes[index] ?? everywhere;
-      const { breaker, halts } = afterFailure(before, { scope, code, limit, now: new Date() });
+      const { breaker, halts } = afterFailure(before, { scope, ...failure, now: new Date() });
       transaction.set(ref, breaker);
       return halts ? [breaker] : [];
     });

@@ -2,7 +2,7 @@ import type { DocumentReference, DocumentSnapshot } from '@google-cloud/firestor
 import type { OperationContext } from '../../operation/definition.ts';
 import { OperationError } from '../../operation/errors.ts';
 import type { ManagedSecret } from '../../secrets/managed.ts';
-import { againAt } from '../../secrets/schedule.ts';
+import { againAt, dueAt } from '../../secrets/schedule.ts';
 import { withDates } from '../dates.ts';
 import { hasEnded } from '../grants/store.ts';
 import { operationsCollection } from '../operations.ts';
@@ -49,6 +49,8 @@ export interface Begun {
   /** The number of this attempt. */
   readonly epoch: number;
   readonly record: SecretRecord;
+  /** What this operation has come to before. */
+  readonly settled?: SecretEvent;
 }
 
 /**
@@ -68,6 +70,9 @@ export async function beginChange(
   return operation.transact([ref], async (transaction, [snapshot]) => {
     const found = readSecretRecord(snapshot);
     const open = found?.open;
+    // It came to its end in an attempt before this one, whatever others are at since.
+    const settled = found?.history.find((one) => one.operation === operation.id && one.code === undefined);
+    if (found && settled) return { ref, epoch: found.epoch, record: found, settled };
     if (open && open.operation !== operation.id) {
       const other = await transaction.get(ref.firestore.collection(operationsCollection).doc(open.operation));
       if (!hasEnded(other)) throw underWay(secret, open.operation);
@@ -112,6 +117,16 @@ export interface Settled {
   >;
 }
 
+/** A record that was made anew, for the registry was lost, has no date yet. */
+function scheduled(
+  found: SecretRecord | undefined,
+  { policy }: ManagedSecret,
+  rotatedAt: Date | null = null,
+) {
+  if (policy === null) return null;
+  return found?.nextRotation ?? dueAt(rotatedAt ?? found?.rotatedAt ?? new Date(), policy, Math.random());
+}
+
 /** Ends a change in the registry: what is so now, and what is to be done when. */
 export async function settleChange(
   operation: OperationContext,
@@ -128,6 +143,7 @@ export async function settleChange(
       ...found,
       ...identityOf(secret, managed),
       ...fields,
+      nextRotation: fields.nextRotation ?? scheduled(found, managed, fields.rotatedAt),
       open: isOthers ? found.open : null,
       last: entry,
       history: [entry, ...(found?.history ?? [])].slice(0, mostHistory),
@@ -166,15 +182,15 @@ export async function recordFailure(
   });
 }
 
-/** Has a secret's next rotation wait. */
-export async function postponeRotation(
+/** Moves what is due of a secret to another time, or says that nothing is. */
+export async function reschedule(
   operation: OperationContext,
   secret: string,
-  until: Date,
+  field: 'nextRotation' | 'nextRetirement',
+  at: Date | null,
 ): Promise<void> {
   const ref = await secretRef(operation, secret);
   await operation.transact([ref], async (transaction, [snapshot]) => {
-    const next = readSecretRecord(snapshot)?.nextRotation;
-    if (next && next < until) transaction.update(ref, { nextRotation: until });
+    if (snapshot?.exists) transaction.update(ref, { [field]: at });
   });
 }

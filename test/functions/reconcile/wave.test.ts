@@ -17,6 +17,7 @@ const breaker = (scope: string, haltedForMs: number | null): Breaker => ({
   failures: 5,
   haltedUntil: haltedForMs === null ? null : new Date(now.getTime() + haltedForMs),
   lastCode: 'LOGIN_NOT_FOUND',
+  operations: [],
 });
 
 const halt = fc.constantFrom(null, -1, 60_000);
@@ -35,7 +36,9 @@ const waves: fc.Arbitrary<Wave<Due>> = fc
     const scopes = ['a', 'b', 'c', everywhere];
     return {
       due: named,
-      running: [...named.filter(({ running }) => running), ...others.map((instance) => ({ instance }))],
+      running: [...named.filter(({ running }) => running), ...others.map((instance) => ({ instance }))].map(
+        (one) => ({ ...one, since: now }),
+      ),
       breakers: new Map(scopes.map((scope, index) => [scope, breaker(scope, halts[index] ?? null)])),
       limits,
       now,
@@ -115,6 +118,23 @@ describe('a wave of rotations', () => {
     });
     expect(chosen).toHaveLength(1);
     expect(halted).toEqual([]);
+  });
+
+  it('doesn’t wait for those that have hung since before the halt', () => {
+    const due = [{ secret: 's', instance: 'a', running: false }];
+    const breakers = new Map([['a', breaker('a', -1)]]);
+    const hung = Array.from({ length: 4 }, () => ({
+      instance: 'a',
+      since: new Date(now.getTime() - 60_000),
+    }));
+    const { chosen } = chooseRotations({
+      due,
+      running: hung,
+      breakers,
+      limits: { all: 9, instance: 4 },
+      now,
+    });
+    expect(chosen).toHaveLength(1);
   });
 
   it('says where rotations are halted', () => {

@@ -127,7 +127,7 @@ describe('a rotation whose newest version was disabled afterwards', () => {
 });
 
 describe('of several versions that were added and not published', () => {
-  it('the newest is, for `latest` leads to it, and those with another password go', () => {
+  it('the newest is tried first; where it doesn’t work it goes, but not before `latest` leads elsewhere', () => {
     const observed = {
       enabled: [
         { number: 2, login: 'a', key: 'p' },
@@ -142,6 +142,25 @@ describe('of several versions that were added and not published', () => {
     };
     expect(nextStep('s', { ...observed, trust: new Map() })).toEqual({ do: 'try-version', version: 4 });
     const tried = { ...observed, trust: new Map([[4, 'broken' as const]]) };
-    expect(nextStep('s', tried)).toEqual({ do: 'disable-version', version: 3, breaks: true });
+    expect(nextStep('s', tried)).toEqual({ do: 'copy-current' });
+    const copied = { ...tried, latest: 5 };
+    expect(nextStep('s', copied)).toEqual({ do: 'disable-version', version: 4, breaks: false });
+  });
+
+  it('the others go where the newest works', () => {
+    const observed = {
+      enabled: [
+        { number: 2, login: 'a', key: 'p' },
+        { number: 3, login: 'b', key: 'q' },
+        { number: 4, login: 'b', key: 'r' },
+      ],
+      latest: 4,
+      current: 2,
+      movedBy: 'r',
+      logins: ['a', 'b'] as const,
+      fresh: 'none' as const,
+      trust: new Map([[4, 'works' as const]]),
+    };
+    expect(nextStep('s', observed)).toEqual({ do: 'disable-version', version: 3, breaks: false });
   });
 });

@@ -150,7 +150,7 @@ export class Attempt {
    */
   sleep(): void {
     const step = this.next();
-    if (step.do === 'set-password' || step.do === 'restore-password') return;
+    if (step.do === 'set-password') return;
     this.#world.underWay.push(() => {
       this.#take(step, true);
     });
@@ -178,11 +178,6 @@ export class Attempt {
       case 'try-version':
         this.#trust.set(step.version, world.works(this.#version(step.version)) ? 'works' : 'broken');
         return true;
-      case 'restore-password': {
-        const { login, password } = this.#version(step.version);
-        this.#trust.set(step.version, 'works');
-        return world.setPassword(login, password, this.#epoch);
-      }
       case 'prove-version':
         this.#trust.set(step.version, 'proven');
         return world.works(this.#version(step.version));
