@@ -9,6 +9,8 @@ export default defineConfig({
     hookTimeout: 120_000,
     // More than the two cores of a small machine: many tests wait for a deadline most of their time.
     maxWorkers: 3,
+    // Takes some seconds, which a run of one file would not get back.
+    globalSetup: process.env['CI'] ? ['test/support/prepared.ts'] : [],
     allowOnly: false,
   },
 });

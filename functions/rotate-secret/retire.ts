@@ -61,10 +61,12 @@ export async function retireSecret(
       await endChange(operation, ref);
       return overtaken;
     }
-    const { changes, notes, fields } = record.retiredAt
+    // Of an earlier rotation it says nothing.
+    const isRetired = record.retiredAt !== null && record.current === seen.current;
+    const { changes, notes, fields } = isRetired
       ? await destroy(id, seen)
       : await putOutOfUse(id, managed, seen, epoch, operation);
-    const detail = notes[0]?.code ?? (record.retiredAt ? 'destroyed' : 'disabled');
+    const detail = notes[0]?.code ?? (isRetired ? 'destroyed' : 'disabled');
     await settleChange(operation, id, { event: { action: 'retire', detail }, managed, fields });
     return { changes, notes, ...(notes.length > 0 ? { partial: true } : {}) };
   }).catch((error: unknown) => {

@@ -19,6 +19,8 @@ export interface ClusterOptions {
   /** Settings beyond the defaults, as in postgresql.conf. */
   readonly settings?: Readonly<Record<string, string>>;
   readonly onLog?: (line: string) => void;
+  /** A data directory of {@link createDataDirectory} with the same superuser and binaries, to copy: that takes less time. */
+  readonly template?: string;
 }
 
 /** A PostgreSQL server of its own, on loopback, whose data is gone when it is removed. */
@@ -47,36 +49,9 @@ const defaultSettings = {
 /** Creates a cluster with `initdb` and starts it. */
 export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   const binaries = await findBinaries(options.binariesFrom ?? project, options.binariesPackage);
-  const home = mkdtempSync(path.join(tmpdir(), 'drover-postgres-data-'));
-  const data = path.join(home, 'data');
-  const passwordFile = path.join(home, 'password');
-  writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 });
-  if (serverUser.uid !== undefined && serverUser.gid !== undefined) {
-    for (const owned of [home, passwordFile]) chownSync(owned, serverUser.uid, serverUser.gid);
-  }
+  const { home, data } = await createDataDirectory(options);
+  const run = (program: string, args: string[]) => runAsServer(program, args, home);
   const port = options.port ?? (await findFreePort());
-  const run = (program: string, args: string[]) =>
-    spawn(program, args, {
-      ...serverUser,
-      cwd: home,
-      detached: true, // Ctrl-C is for whoever started it, who stops it last
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { LC_ALL: 'C.UTF-8' },
-    });
-
-  await initialise(
-    run(binaries.initdb, [
-      `--pgdata=${data}`,
-      `--username=${options.superuser}`,
-      `--pwfile=${passwordFile}`,
-      '--auth=scram-sha-256',
-      '--encoding=UTF8',
-      '--locale=C.UTF-8',
-      '--no-sync',
-    ]),
-  );
-  rmSync(passwordFile);
-
   const settings = Object.entries({ ...defaultSettings, ...options.settings, port: String(port) });
   let server: ChildProcess | undefined;
   const kill = () => server?.kill(signals.immediate);
@@ -109,9 +84,53 @@ export async function createCluster(options: ClusterOptions): Promise<Cluster> {
   return cluster;
 }
 
-async function initialise(initdb: ChildProcess): Promise<void> {
-  const output = await collect(initdb);
-  if (initdb.exitCode !== 0) throw new Error(`initdb failed with exit code ${initdb.exitCode}:\n${output}`);
+/** Makes a data directory, in a folder of its own that is to be removed with it. */
+export async function createDataDirectory(
+  options: Omit<ClusterOptions, 'port' | 'settings' | 'onLog'>,
+): Promise<{ readonly home: string; readonly data: string }> {
+  const binaries = await findBinaries(options.binariesFrom ?? project, options.binariesPackage);
+  const home = mkdtempSync(path.join(tmpdir(), 'drover-postgres-data-'));
+  const data = path.join(home, 'data');
+  giveToServer(home);
+  if (options.template !== undefined) {
+    await succeeds('cp', runAsServer('cp', ['-Rp', options.template, data], home));
+    return { home, data };
+  }
+  const passwordFile = path.join(home, 'password');
+  writeFileSync(passwordFile, `${options.password}\n`, { mode: 0o600 });
+  giveToServer(passwordFile);
+  const args = [
+    `--pgdata=${data}`,
+    `--username=${options.superuser}`,
+    `--pwfile=${passwordFile}`,
+    '--auth=scram-sha-256',
+    '--encoding=UTF8',
+    '--locale=C.UTF-8',
+    '--no-sync',
+  ];
+  await succeeds('initdb', runAsServer(binaries.initdb, args, home));
+  rmSync(passwordFile);
+  return { home, data };
+}
+
+function runAsServer(program: string, args: string[], cwd: string) {
+  return spawn(program, args, {
+    ...serverUser,
+    cwd,
+    detached: true, // Ctrl-C is for whoever started it, who stops it last
+    stdio: ['ignore', 'ignore', 'pipe'],
+    env: { LC_ALL: 'C.UTF-8', PATH: process.env['PATH'] },
+  });
+}
+
+function giveToServer(file: string): void {
+  if (serverUser.uid !== undefined && serverUser.gid !== undefined)
+    chownSync(file, serverUser.uid, serverUser.gid);
+}
+
+async function succeeds(name: string, child: ChildProcess): Promise<void> {
+  const output = await collect(child);
+  if (child.exitCode !== 0) throw new Error(`${name} failed with exit code ${child.exitCode}:\n${output}`);
 }
 
 async function collect(child: ChildProcess): Promise<string> {

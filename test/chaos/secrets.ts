@@ -14,7 +14,6 @@ export const kinds = {
   'two-user': { kind: 'postgres', strategy: 'two-user' },
   'single-user': { kind: 'postgres', strategy: 'single-user' },
   'api-key': { kind: 'api-key', prefix: 'acme' },
-  random: { kind: 'random' },
 } as const;
 
 export type Kind = keyof typeof kinds;

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { spawn } from 'node:child_process';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -13,6 +14,9 @@ import { closePubSub } from '../../shared/gcp/pubsub.ts';
 import { defineOperation } from '../../shared/operation/define.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
+
+// As `drover` doesn't pass it on: what is printed has no colours, neither there nor here.
+delete process.env['FORCE_COLOR'];
 
 const checkout = path.resolve(import.meta.dirname, '..', '..');
 
@@ -54,15 +58,43 @@ export async function drover(args: readonly string[], options: RunOptions = {}):
  * than everything else about it.
  */
 export async function droverHere(...args: readonly string[]): Promise<Ran> {
+  return captured(() => run(args));
+}
+
+/**
+ * Runs a command line in this process with the cloud of {@link useCloud}, one at a time.
+ *
+ * By modules of its own, so that clients that a command closes are not those of a {@link worker}.
+ */
+export async function droverInCloud(...args: readonly string[]): Promise<Ran> {
+  command ??= importAnew();
+  const own = await command;
+  return captured(() => own.run(args));
+}
+
+let command: Promise<typeof import('../../cli/run.ts')> | undefined;
+
+async function importAnew(): Promise<typeof import('../../cli/run.ts')> {
+  vi.resetModules();
+  return import('../../cli/run.ts');
+}
+
+/** What is written on behalf of a command: workers of this process write, too. */
+const outputs = new AsyncLocalStorage<{ stdout: string; stderr: string }>();
+
+async function captured(work: () => Promise<number>): Promise<Ran> {
   const written = { stdout: '', stderr: '' };
-  const spies = (['stdout', 'stderr'] as const).map((name) =>
-    vi.spyOn(process[name], 'write').mockImplementation((text) => {
-      written[name] += String(text);
+  const spies = (['stdout', 'stderr'] as const).map((name) => {
+    const write = process[name].write.bind(process[name]);
+    return vi.spyOn(process[name], 'write').mockImplementation((text) => {
+      const output = outputs.getStore();
+      if (output === undefined) return write(text);
+      output[name] += String(text);
       return true;
-    }),
-  );
+    });
+  });
   try {
-    return { code: await run(args), ...written };
+    return { code: await outputs.run(written, work), ...written };
   } finally {
     for (const spy of spies) spy.mockRestore();
   }

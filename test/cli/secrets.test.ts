@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { OperationError } from '../../shared/operation/errors.ts';
-import { drover, droverHere, newId, receive, subscribe, useCloud } from './fixture.ts';
+import { droverHere, droverInCloud, newId, receive, subscribe, useCloud } from './fixture.ts';
 import { inDays, instance, secretsFunction, seed, shown, startSecretsWorker } from './secrets-fixture.ts';
 
 const cloud = useCloud([secretsFunction]);
-const secrets = (...args: string[]) => drover(['secrets', ...args]);
+const secrets = (...args: string[]) => droverInCloud('secrets', ...args);
 
 /** The lines of an indented list, by their names. */
 function facts(stdout: string): Record<string, string> {
@@ -117,11 +117,9 @@ test('history lists what became of it as the registry has it, newest first', asy
     { at: older, action: 'create', operation: 'f'.repeat(40), version: 1, actor: 'alice' },
   ] as const;
   await seed(cloud, { secret: 'old', history }, { secret: 'new' });
-  const [table, json, none] = await Promise.all([
-    secrets('history', 'old'),
-    secrets('history', 'old', '--json'),
-    secrets('history', 'new'),
-  ]);
+  const table = await secrets('history', 'old');
+  const json = await secrets('history', 'old', '--json');
+  const none = await secrets('history', 'new');
   expect(
     table.stdout
       .trimEnd()
@@ -145,16 +143,8 @@ describe('drover secrets rotate', () => {
       changes: [{ action: 'create', kind: 'version', name: secret, detail: `force ${force} dry ${dryRun}` }],
     }));
     const id = newId();
-    const { code, stdout } = await secrets(
-      'rotate',
-      'rotated',
-      '--force',
-      '--dry-run',
-      '--id',
-      id,
-      '--actor',
-      'alice',
-    );
+    const args = ['--force', '--dry-run', '--id', id, '--actor', 'alice'];
+    const { code, stdout } = await secrets('rotate', 'rotated', ...args);
     const { data, attributes } = await arrival;
     expect(JSON.parse(data.toString())).toEqual({ secret: 'rotated', force: true });
     expect(attributes).toEqual({ 'operation-id': id, 'dry-run': 'true', 'claimed-actor': 'alice' });
@@ -180,10 +170,8 @@ describe('drover secrets rotate', () => {
 
   test('gives up waiting with 3, and with --no-wait does not begin to', async () => {
     await seed(cloud, { secret: 'nobody' });
-    const [waited, sent] = await Promise.all([
-      secrets('rotate', 'nobody', '--timeout', '0.2'),
-      secrets('rotate', 'nobody', '--no-wait', '--id', 'unattended'),
-    ]);
+    const waited = await secrets('rotate', 'nobody', '--timeout', '0.2');
+    const sent = await secrets('rotate', 'nobody', '--no-wait', '--id', 'unattended');
     expect(waited).toMatchObject({ code: 3, stdout: '' });
     expect(waited.stderr).toMatch(/no worker has taken it.*drover operations/);
     expect(sent).toMatchObject({ code: 0, stdout: 'unattended\n' });

@@ -6,13 +6,13 @@ import {
   type SecretPool,
   type SecretPoolOptions,
 } from '../../docs/examples/reading-secrets/node.ts';
+import { type CloudSqlCluster, createCloudSqlCluster } from '../../local/postgres/cloudsql.ts';
 import { scramVerifier } from '../../shared/postgres/scram.ts';
 import { newSecret, newVersion, useSecretManager } from '../local/secretmanager/fixture.ts';
-import { type PreparedCluster, startPrepared } from '../support/postgres.ts';
 
 /** One server of each kind, and for each test a secret with two logins of which A is current. */
 export const cloud = useSecretManager();
-let cluster: PreparedCluster;
+let cluster: CloudSqlCluster;
 let observer: pg.Client;
 export let secret: string;
 /** What the pools of this test told of their background. */
@@ -24,7 +24,7 @@ export type Login = 'billing_a' | 'billing_b';
 
 export function useRotatedSecret(): void {
   beforeAll(async () => {
-    cluster = await startPrepared();
+    cluster = await createCloudSqlCluster();
     observer = new pg.Client(cluster.superuserUrl());
     await observer.connect();
     await observer.query('CREATE ROLE billing_a LOGIN; CREATE ROLE billing_b LOGIN');

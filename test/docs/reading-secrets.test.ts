@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { GrpcError } from '../../local/grpc/server.ts';
 import {
   asAdmin,
@@ -21,6 +22,12 @@ import {
   setPassword,
   useRotatedSecret,
 } from './reading-secrets.fixture.ts';
+
+// As it is, so that a test can have the waits of the example pass faster.
+vi.mock('node:timers/promises', async (importActual) => {
+  const timers = await importActual<typeof import('node:timers/promises')>();
+  return { ...timers, setTimeout: vi.fn(timers.setTimeout) };
+});
 
 const docs = path.resolve(import.meta.dirname, '..', '..', 'docs');
 
@@ -55,8 +62,6 @@ describe.each(['current', 'latest'])('an application that reads %s', (alias) => 
     const rotations: [Login, Login][] = [
       ['billing_a', 'billing_b'],
       ['billing_b', 'billing_a'],
-      ['billing_a', 'billing_b'],
-      ['billing_b', 'billing_a'],
     ];
     for (const [former, next] of rotations) {
       const version = await rotateTo(next);
@@ -71,7 +76,7 @@ describe.each(['current', 'latest'])('an application that reads %s', (alias) => 
 
     rotating = false;
     await watched;
-    expect(queries).toBeGreaterThan(1_000);
+    expect(queries).toBeGreaterThan(500);
     expect(errors).toEqual([]);
   });
 });
@@ -186,7 +191,10 @@ describe('a login that is refused', () => {
   test('is what a query fails with in the end, and no wrong query is taken for it', async () => {
     const pool = await open();
     await setPassword('billing_a');
+    const waited = vi.mocked(sleep).mockClear().mockResolvedValue(undefined);
+    onTestFinished(() => void waited.mockReset());
     await expect(loginOf(pool)).rejects.toMatchObject({ code: '28P01' });
+    expect(waited.mock.calls).toEqual([[0], [250], [500], [1_000], [2_000], [4_000]]);
 
     await rotateTo('billing_a');
     await pool.refresh();

@@ -4,6 +4,7 @@ import pg from 'pg';
 import { localInstance, localProject, type Stack, type StackOptions, startStack } from '../../local/stack.ts';
 import { attribute } from '../../shared/operation/request.ts';
 import { type OperationRecord, operationDocumentId } from '../../shared/registry/operations.ts';
+import { bundleVariable } from './prepared.ts';
 
 /** Everything is allowed in every database of the local instance, but in `forbidden`. */
 export const permissivePolicy = {
@@ -88,6 +89,7 @@ export async function startTestStack(options: Partial<StackOptions> = {}): Promi
     policy: permissivePolicy,
     only: ['create-schema', 'dead-letter'],
     minimumBackoffSeconds: 0.2,
+    ...(process.env[bundleVariable] ? { entry: process.env[bundleVariable] } : {}),
     ...options,
     onLog: (name, line) => {
       logs.set(name, [...(logs.get(name) ?? []), line]);
