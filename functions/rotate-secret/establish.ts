@@ -28,7 +28,7 @@ import { disabled, optionsOf, refuseAliases, roleOf, scopeOf } from '../../share
 import { dueAt, graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
 import { attemptChange } from './attempt.ts';
 import { type MadeLogins, makeLogins } from './logins.ts';
-import { managedFrom, refuseMismatch, withSettings } from './managed.ts';
+import { authorizeManaged, levelsOf, managedFrom, refuseMismatch, withSettings } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
 import { rotateAt } from './rotate.ts';
 
@@ -56,6 +56,8 @@ export async function establishSecret(
   if (action === 'adopt' && found === undefined) throw notFound(id);
   const managed = managedOf(message, found, adopted?.credential?.username);
   if (found) refuseAliases(found);
+  // Somebody may have edited what the secret says of itself, and this grants it.
+  authorizeManaged(message, managed, managed.kind === 'postgres' ? levelsOf(managed) : []);
   const planned = await planLogins(id, managed, adopted, operation);
   if (operation.dryRun) return plan(id, planned, found, adopted);
   const kind = action === 'adopt' ? 'adopt' : 'create';
@@ -65,8 +67,9 @@ export async function establishSecret(
         ? await makeLogins(id, managed, adopted?.credential?.username, begun.epoch, operation)
         : undefined;
     if (adopted && managed.kind === 'postgres') await compareAdopted(id, managed, adopted, operation);
-    const secret = await mark(id, managed, found, adopted);
+    // Before the mark: of a marked secret another attempt doesn't know any more that it was adopted.
     for (const number of adopted?.stale ?? []) await disableVersion(id, number);
+    const secret = await mark(id, managed, found, adopted);
     const rest =
       adopted || secret.aliases[alias.current] !== undefined
         ? await settleKnown(id, managed, kind, secret, adopted, begun.record, operation)

@@ -2,6 +2,7 @@ import { config } from '../../shared/config.ts';
 import { hash } from '../../shared/operation/canonical.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import { authorize } from '../../shared/operation/policy.ts';
+import { schemaLevels } from '../../shared/postgres/names.ts';
 import { nameProblem } from '../../shared/postgres/principals.ts';
 import { maxIdentifierBytes } from '../../shared/postgres/target.ts';
 import type { ManagedSecret, PostgresSecret, Strategy } from '../../shared/secrets/managed.ts';
@@ -66,19 +67,29 @@ function adoptedLogins({ twin }: RotateSecretMessage, first: string, strategy: S
 }
 
 /** @throws OperationError `NOT_ALLOWED`: the policy doesn't let this be done to the secret's logins where they are */
-export function authorizeManaged(message: RotateSecretMessage, managed: ManagedSecret): void {
+export function authorizeManaged(
+  message: RotateSecretMessage,
+  managed: ManagedSecret,
+  levels: readonly string[] = [],
+): void {
   if (managed.kind !== 'postgres') return;
   const { instance, database } = managed;
   const { secret: id } = message;
   const request = {
     target: { instance, database },
     secrets: [id],
-    levels: [],
+    levels,
     principals: [],
     actions: actionsOf(message),
   };
   const refused = authorize('rotate-secret', request, config().DROVER_POLICY.rules);
   if (refused) throw refused;
+}
+
+/** The role that a secret's logins get, in the policy's terms. */
+export function levelsOf({ role }: PostgresSecret): string[] {
+  if (role === null) return [];
+  return [[...schemaLevels, 'monitor'].includes(role) ? role : `custom:${role}`];
 }
 
 /** Whether the policy has an action for this secret. */

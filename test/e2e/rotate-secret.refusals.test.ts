@@ -137,7 +137,7 @@ describe('a rotation is refused', () => {
   it('where the secret says of itself that it is where the policy lets nothing be changed', async () => {
     await create('app-moved');
     await claim('app-moved', { database: 'strict' });
-    for (const action of ['rotate', 'retire', 'verify'])
+    for (const action of ['rotate', 'retire', 'verify', 'adopt'])
       await refused({ secret: 'app-moved', action }, 'NOT_ALLOWED');
   });
 
