@@ -1,46 +1,16 @@
-import {
-  createSecret,
-  disableVersion,
-  findSecret,
-  listVersions,
-  type SecretInfo,
-  updateSecret,
-  type VersionInfo,
-} from '../../shared/gcp/secrets.ts';
+import { findSecret, listVersions, type SecretInfo, type VersionInfo } from '../../shared/gcp/secrets.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
-import { logsIn, prove } from '../../shared/postgres/logins/proof.ts';
-import type { SecretRecord } from '../../shared/registry/secrets/model.ts';
-import { settleChange } from '../../shared/registry/secrets/store.ts';
+import { logsIn } from '../../shared/postgres/logins/proof.ts';
 import { type Credential, copiesOfPassword, readCredential } from '../../shared/secrets/credential.ts';
-import {
-  alias,
-  formatManaged,
-  isManaged,
-  type ManagedSecret,
-  managedLabel,
-  type PostgresSecret,
-  readManaged,
-} from '../../shared/secrets/managed.ts';
-import { mismatchOf, observe, readValue } from '../../shared/secrets/observe.ts';
-import { disabled, optionsOf, refuseAliases, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
-import { dueAt, graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
-import { attemptChange } from './attempt.ts';
-import { type MadeLogins, makeLogins } from './logins.ts';
+import { type Adopted, establish, secretChange } from '../../shared/secrets/establish.ts';
+import { type MadeLogins, makeLogins } from '../../shared/secrets/logins.ts';
+import { alias, isManaged, type ManagedSecret, readManaged } from '../../shared/secrets/managed.ts';
+import { mismatchOf, readValue } from '../../shared/secrets/observe.ts';
+import { optionsOf, refuseAliases } from '../../shared/secrets/rotation.ts';
 import { authorizeManaged, levelsOf, managedFrom, refuseMismatch, withSettings } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
-import { rotateAt } from './rotate.ts';
-
-/** The version of a secret that is adopted, which applications use. */
-interface Adopted {
-  readonly version: number;
-  readonly createdAt: Date;
-  /** Of a database's secret. */
-  readonly credential: Credential | undefined;
-  /** Enabled versions with another password of the same login, which don't work. */
-  readonly stale: readonly number[];
-}
 
 /**
  * Actions create and adopt: the logins, the secret, and the first credential; of a secret that has one, that it is Drover's
@@ -61,26 +31,7 @@ export async function establishSecret(
   const planned = await planLogins(id, managed, adopted, operation);
   if (operation.dryRun) return plan(id, planned, found, adopted);
   const kind = action === 'adopt' ? 'adopt' : 'create';
-  return attemptChange(operation, id, managed, async (begun) => {
-    const made =
-      managed.kind === 'postgres'
-        ? await makeLogins(id, managed, adopted?.credential?.username, begun.epoch, operation)
-        : undefined;
-    if (adopted && managed.kind === 'postgres') await compareAdopted(id, managed, adopted, operation);
-    // Before the mark: of a marked secret another attempt doesn't know any more that it was adopted.
-    for (const number of adopted?.stale ?? []) await disableVersion(id, number);
-    const secret = await mark(id, managed, found, adopted);
-    const rest =
-      adopted || secret.aliases[alias.current] !== undefined
-        ? await settleKnown(id, managed, kind, secret, adopted, begun.record, operation)
-        : await rotateAt(
-            { ...begun, id, managed, seen: await observe(id), force: false, action: kind },
-            operation,
-          );
-    const stale = (adopted?.stale ?? []).map((number) => disabled(id, number));
-    const changes = [...(made?.changes ?? []), ...secretChange(id, found), ...stale, ...rest.changes];
-    return { ...rest, changes, notes: made?.notes ?? [] };
-  });
+  return establish({ id, managed, found, adopted, action: kind }, operation);
 }
 
 /** What is said to be wanted, where the secret doesn't say yet what it is. */
@@ -172,85 +123,6 @@ async function planLogins(
   if (!(await logsIn(managed, { user, password }, optionsOf(operation))))
     throw unreadable(id, adopted.version, `names the login ${user}, which refuses its password`);
   return planned;
-}
-
-/** Its twin may do the same as the adopted login: the first rotation will find nothing in its way. */
-async function compareAdopted(
-  id: string,
-  managed: PostgresSecret,
-  { credential }: Adopted,
-  operation: OperationContext,
-): Promise<void> {
-  if (credential === undefined) return;
-  const login = { user: credential.username, password: credential.password };
-  const twin = managed.logins.find((name) => name !== login.user);
-  const proof = { credential: login, twin, ...roleOf(managed), probe: managed.probe ?? undefined };
-  await prove(scopeOf(id, managed), proof, optionsOf(operation));
-}
-
-/** Says on the secret that it is Drover's. */
-async function mark(
-  id: string,
-  managed: ManagedSecret,
-  found: SecretInfo | undefined,
-  adopted: Adopted | undefined,
-): Promise<SecretInfo> {
-  if (
-    found &&
-    isManaged(found) &&
-    JSON.stringify(found.annotations) === JSON.stringify({ ...found.annotations, ...formatManaged(managed) })
-  )
-    return found;
-  const labels = { ...found?.labels, [managedLabel.key]: managedLabel.value };
-  const annotations = { ...found?.annotations, ...formatManaged(managed) };
-  if (found === undefined) {
-    const created = await createSecret(id, { labels, annotations });
-    if (created) return created;
-    // An attempt before this one made it, or somebody else in this moment: the next attempt looks.
-    throw new OperationError('SECRET_CHANGED', `The secret ${id} was created at the same moment`, {
-      retryable: true,
-    });
-  }
-  return updateSecret(found, {
-    labels,
-    annotations,
-    ...(adopted ? { aliases: { ...found.aliases, [alias.current]: adopted.version } } : {}),
-  });
-}
-
-/** A secret that has its credential: the registry gets to know it, and nothing else changes. */
-async function settleKnown(
-  id: string,
-  managed: ManagedSecret,
-  action: 'create' | 'adopt',
-  secret: SecretInfo,
-  adopted: Adopted | undefined,
-  record: SecretRecord,
-  operation: OperationContext,
-): Promise<Outcome> {
-  const { current, previous, versions } = await observe(id);
-  const version = current ?? secret.aliases[alias.current] ?? null;
-  const rotatedAt = adopted?.createdAt ?? rotationOf({ current, versions }, record) ?? new Date();
-  const isReplaced = previous !== undefined && record.retiredAt === null;
-  const actor = operation.asked.claimedActor;
-  await settleChange(operation, id, {
-    event: { action, ...(version === null ? {} : { version }), ...(actor === undefined ? {} : { actor }) },
-    managed,
-    fields: {
-      current: version,
-      previous: previous ?? null,
-      rotatedAt,
-      ...(isReplaced ? { nextRetirement: graceEnd(rotatedAt, managed.graceMinutes) } : {}),
-      nextRotation: dueAt(rotatedAt, managed.policy, Math.random()),
-      failures: 0,
-    },
-  });
-  return { changes: [], summary: { version: version ?? 0 } };
-}
-
-function secretChange(id: string, found: SecretInfo | undefined): Outcome['changes'] {
-  if (found === undefined) return [{ action: 'create', kind: 'secret', name: id }];
-  return isManaged(found) ? [] : [{ action: 'alter', kind: 'secret', name: id, detail: 'adopted' }];
 }
 
 function plan(

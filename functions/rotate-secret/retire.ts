@@ -16,12 +16,12 @@ import {
   secretRef,
   settleChange,
 } from '../../shared/registry/secrets/store.ts';
+import { afterTheOther, attemptChange } from '../../shared/secrets/attempt.ts';
 import { alias, type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
 import { type Observation, observe, readCredentials, refuseUnusable } from '../../shared/secrets/observe.ts';
 import { currentBroken, disabled, optionsOf, scopeOf } from '../../shared/secrets/rotation.ts';
 import { graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
 import { idleLogin } from '../../shared/secrets/two-user.ts';
-import { afterTheOther, attemptChange } from './attempt.ts';
 import { authorizeManaged, mayFor } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
 

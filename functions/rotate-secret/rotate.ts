@@ -1,25 +1,15 @@
 import { getSecret } from '../../shared/gcp/secrets.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
-import { OperationError } from '../../shared/operation/errors.ts';
 import type { Outcome } from '../../shared/operation/outcome.ts';
 import { identifier } from '../../shared/postgres/sql.ts';
-import type { SecretEvent, SecretRecord } from '../../shared/registry/secrets/model.ts';
-import {
-  readSecretRecord,
-  reschedule,
-  secretRef,
-  settleChange,
-} from '../../shared/registry/secrets/store.ts';
+import { readSecretRecord, reschedule, secretRef } from '../../shared/registry/secrets/store.ts';
+import { afterTheOther, attemptChange } from '../../shared/secrets/attempt.ts';
 import type { ManagedSecret } from '../../shared/secrets/managed.ts';
 import { readManaged } from '../../shared/secrets/managed.ts';
 import { type Observation, observe, readCredentials, refuseUnusable } from '../../shared/secrets/observe.ts';
-import { rotateSingleUser } from '../../shared/secrets/rotate-single-user.ts';
-import { rotateTwoUser } from '../../shared/secrets/rotate-two-user.ts';
-import { rotateValue } from '../../shared/secrets/rotate-value.ts';
-import { type Rotated, type Rotation, refuseAliases } from '../../shared/secrets/rotation.ts';
-import { dueAt, graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
+import { InGrace, refuseInGrace, rotateAt } from '../../shared/secrets/rotate.ts';
+import { refuseAliases } from '../../shared/secrets/rotation.ts';
 import { idleLogin } from '../../shared/secrets/two-user.ts';
-import { afterTheOther, attemptChange } from './attempt.ts';
 import { authorizeManaged, refuseMismatch, withSettings } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
 
@@ -46,95 +36,6 @@ export async function rotateSecret(
     if (error instanceof InGrace && scheduled) return recently(id, error.until, operation);
     throw scheduled ? afterTheOther(error) : error;
   }
-}
-
-export interface RotationStart {
-  readonly id: string;
-  readonly managed: ManagedSecret;
-  readonly seen: Observation;
-  readonly epoch: number;
-  readonly record: SecretRecord;
-  readonly force: boolean;
-  readonly action: SecretEvent['action'];
-}
-
-/** Rotates, and says in the registry what is so now and what is to be done when. */
-export async function rotateAt(start: RotationStart, operation: OperationContext): Promise<Outcome> {
-  const { id, managed, record, action } = start;
-  const rotation = {
-    ...start,
-    operation,
-    cache: new Map(),
-    changes: [],
-    beforeBreaking: () => refuseInGrace(start, record),
-  };
-  const rotated = await rotateByStrategy(rotation);
-  const { current, momentMs } = rotated;
-  // An attempt that is resumed after the aliases were moved doesn't see any more where they were.
-  const former = record.current !== null && record.current !== current ? record.current : null;
-  const previous = rotated.previous ?? former;
-  const now = new Date();
-  const actor = operation.asked.claimedActor;
-  await settleChange(operation, id, {
-    event: { action, version: current, ...(actor === undefined ? {} : { actor }) },
-    managed,
-    fields: {
-      current,
-      previous,
-      rotatedAt: now,
-      retiredAt: null,
-      nextRotation: dueAt(now, managed.policy, Math.random()),
-      nextRetirement: previous === null ? null : graceEnd(now, managed.graceMinutes),
-      failures: 0,
-    },
-  });
-  return {
-    changes: rotation.changes,
-    summary: { version: current, ...(momentMs > 0 ? { momentMs: Math.ceil(momentMs) } : {}) },
-  };
-}
-
-function rotateByStrategy(rotation: Rotation): Promise<Rotated> {
-  const { managed } = rotation;
-  if (managed.kind !== 'postgres') return rotateValue(Object.assign(rotation, { managed }));
-  const ofDatabase = Object.assign(rotation, { managed });
-  return managed.strategy === 'two-user' ? rotateTwoUser(ofDatabase) : rotateSingleUser(ofDatabase);
-}
-
-/** Until when what the last rotation replaced has to go on working; undefined where nothing has. */
-function graceOf(
-  { current, previous, versions }: Observation,
-  record: SecretRecord | undefined,
-  { graceMinutes }: ManagedSecret,
-): Date | undefined {
-  if (previous === undefined && (record?.previous ?? null) === null) return undefined;
-  const rotatedAt = rotationOf({ current, versions }, record);
-  if (rotatedAt === undefined) return undefined;
-  const until = graceEnd(rotatedAt, graceMinutes);
-  return until > new Date() ? until : undefined;
-}
-
-/** Thrown before what applications may still use would stop working. */
-class InGrace extends OperationError {
-  readonly until: Date;
-
-  constructor(id: string, until: Date) {
-    super(
-      'GRACE_PERIOD',
-      `What the last rotation of ${id} replaced has to go on working until ${until.toISOString()}: applications may still use it. Wait, or say "force": true, which breaks those.`,
-      { details: { name: id, until: until.toISOString() } },
-    );
-    this.until = until;
-  }
-}
-
-/** @throws InGrace */
-function refuseInGrace(
-  { id, managed, seen, force }: Pick<RotationStart, 'id' | 'managed' | 'seen' | 'force'>,
-  record: SecretRecord | undefined,
-): void {
-  const until = force ? undefined : graceOf(seen, record, managed);
-  if (until !== undefined) throw new InGrace(id, until);
 }
 
 async function recently(id: string, until: Date, operation: OperationContext): Promise<Outcome> {

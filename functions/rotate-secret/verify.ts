@@ -2,6 +2,7 @@ import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
 import { logsIn } from '../../shared/postgres/logins/proof.ts';
 import { readSecretRecord, secretRef, settleChange } from '../../shared/registry/secrets/store.ts';
+import { attemptChange } from '../../shared/secrets/attempt.ts';
 import { type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
 import {
   type CredentialVersion,
@@ -13,7 +14,6 @@ import {
   type ValueCache,
 } from '../../shared/secrets/observe.ts';
 import { optionsOf } from '../../shared/secrets/rotation.ts';
-import { attemptChange } from './attempt.ts';
 import { authorizeManaged } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
 import { repairSecret } from './repair.ts';

@@ -1,19 +1,19 @@
-import { applyToSet, type SetChange } from '../../shared/grants/apply.ts';
-import { desiredOf, type SetScope } from '../../shared/grants/scope.ts';
-import type { OperationContext } from '../../shared/operation/definition.ts';
-import { OperationError } from '../../shared/operation/errors.ts';
-import type { Change, Note } from '../../shared/operation/outcome.ts';
-import { convergeGrants } from '../../shared/postgres/grants/converge.ts';
-import type { InspectedGrants } from '../../shared/postgres/grants/model.ts';
-import { examineGrants, refuseScope } from '../../shared/postgres/grants/refusals.ts';
-import { type EnsuredLogins, ensureLogins } from '../../shared/postgres/logins/ensure.ts';
-import type { GrantSetWish } from '../../shared/registry/grants/merge.ts';
-import { emptySet } from '../../shared/registry/grants/model.ts';
-import { wantedOf } from '../../shared/registry/grants/outcome.ts';
-import { mergeWhole, registerWish } from '../../shared/registry/grants/store.ts';
-import { Superseded } from '../../shared/registry/intents.ts';
-import type { PostgresSecret } from '../../shared/secrets/managed.ts';
-import { optionsOf, roleOf, scopeOf } from '../../shared/secrets/rotation.ts';
+import { applyToSet, type SetChange } from '../grants/apply.ts';
+import { desiredOf, type SetScope } from '../grants/scope.ts';
+import type { OperationContext } from '../operation/definition.ts';
+import { OperationError } from '../operation/errors.ts';
+import type { Change, Note } from '../operation/outcome.ts';
+import { convergeGrants } from '../postgres/grants/converge.ts';
+import type { InspectedGrants } from '../postgres/grants/model.ts';
+import { examineGrants, refuseScope } from '../postgres/grants/refusals.ts';
+import { type EnsuredLogins, ensureLogins } from '../postgres/logins/ensure.ts';
+import type { GrantSetWish } from '../registry/grants/merge.ts';
+import { emptySet } from '../registry/grants/model.ts';
+import { wantedOf } from '../registry/grants/outcome.ts';
+import { mergeWhole, registerWish } from '../registry/grants/store.ts';
+import { Superseded } from '../registry/intents.ts';
+import type { PostgresSecret } from './managed.ts';
+import { optionsOf, roleOf, scopeOf } from './rotation.ts';
 
 export interface MadeLogins extends EnsuredLogins {
   readonly notes: readonly Note[];

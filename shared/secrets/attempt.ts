@@ -1,10 +1,10 @@
-import { classify } from '../../shared/operation/classify.ts';
-import type { OperationContext } from '../../shared/operation/definition.ts';
-import { OperationError } from '../../shared/operation/errors.ts';
-import type { Outcome } from '../../shared/operation/outcome.ts';
-import { LoginFenced } from '../../shared/postgres/logins/refusals.ts';
-import { type Begun, beginChange, endChange } from '../../shared/registry/secrets/store.ts';
-import type { ManagedSecret } from '../../shared/secrets/managed.ts';
+import { classify } from '../operation/classify.ts';
+import type { OperationContext } from '../operation/definition.ts';
+import { OperationError } from '../operation/errors.ts';
+import type { Outcome } from '../operation/outcome.ts';
+import { LoginFenced } from '../postgres/logins/refusals.ts';
+import { type Begun, beginChange, endChange } from '../registry/secrets/store.ts';
+import type { ManagedSecret } from './managed.ts';
 
 /**
  * Makes a change to a secret under a number of its own, and under a higher one where a login carries a higher one: the
