@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { clientProtos } from '../grpc/client-protos.ts';
 import { type Interceptor, startGrpcServer } from '../grpc/server.ts';
 import { Database } from './database.ts';
 import { batchGetDocuments, documentCalls } from './document-calls.ts';
@@ -9,7 +8,7 @@ import { type Clock, systemClock } from './time.ts';
 import { transactionCalls } from './transaction-calls.ts';
 
 /** A running Firestore of this machine. */
-export interface LocalFirestore {
+export interface ServedFirestore {
   /** Value for FIRESTORE_EMULATOR_HOST, such as `127.0.0.1:8080`. */
   readonly host: string;
   /** Tests put faults in here, at any time; see `local/grpc/server.ts`. */
@@ -22,11 +21,11 @@ export interface LocalFirestore {
 /** Serves Firestore with a clock of the caller's, so that a test can let transactions expire. */
 export async function serveFirestore(
   options: { port?: number; clock?: Clock } = {},
-): Promise<LocalFirestore> {
+): Promise<ServedFirestore> {
   const database = new Database(options.clock ?? systemClock);
   const served: { intercept: Interceptor | undefined } = { intercept: undefined };
   const server = await startGrpcServer({
-    protoJson: clientProtos(),
+    protoJson: clientProtos('@google-cloud/firestore', 'v1.json'),
     services: {
       'google.firestore.v1.Firestore': {
         unary: { ...transactionCalls(database), ...documentCalls(database), ...listCalls(database) },
@@ -45,10 +44,4 @@ export async function serveFirestore(
     clear: () => database.clear(),
     close: () => server.close(),
   });
-}
-
-/** The protobuf definitions of the installed client. They are no export of its package, its main file is. */
-function clientProtos(): string {
-  const main = createRequire(import.meta.url).resolve('@google-cloud/firestore');
-  return join(main, '..', '..', 'protos', 'v1.json');
 }

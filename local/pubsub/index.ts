@@ -1,6 +1,5 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { status } from '@grpc/grpc-js';
+import { clientProtos } from '../grpc/client-protos.ts';
 import { GrpcError, type Interceptor, startGrpcServer } from '../grpc/server.ts';
 import { publisherService } from './publisher-service.ts';
 import { PushClient } from './push-client.ts';
@@ -41,7 +40,7 @@ export async function startPubSub(
   const maxOutstanding = options.maxOutstandingPushes ?? 64;
   const resources = new Resources(faults, { client, maxOutstanding, intercept });
   const server = await startGrpcServer({
-    protoJson: protoJson(),
+    protoJson: clientProtos('@google-cloud/pubsub'),
     services: {
       'google.pubsub.v1.Publisher': publisherService(resources),
       'google.pubsub.v1.Subscriber': subscriberService(resources, intercept),
@@ -66,9 +65,4 @@ export async function startPubSub(
       await server.close();
     },
   };
-}
-
-function protoJson(): string {
-  const entry = createRequire(import.meta.url).resolve('@google-cloud/pubsub');
-  return join(dirname(entry), '..', 'protos', 'protos.json');
 }

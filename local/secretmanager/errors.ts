@@ -1,5 +1,6 @@
 import { status } from '@grpc/grpc-js';
 import { GrpcError } from '../grpc/server.ts';
+import { unimplementedBy } from '../grpc/supported-fields.ts';
 
 /** The wording of these errors is the real service's where it is known: people search for it. */
 
@@ -17,7 +18,7 @@ export function notFound(message: string): GrpcError {
 
 /** @param feature what was asked for, such as `version_destroy_ttl` */
 export function unimplemented(feature: string): GrpcError {
-  return new GrpcError(status.UNIMPLEMENTED, `The local Secret Manager does not support ${feature}.`);
+  return unimplementedBy('Secret Manager', feature);
 }
 
 /**

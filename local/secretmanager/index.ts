@@ -1,15 +1,15 @@
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
+import { Clock } from '../clock.ts';
+import { clientProtos } from '../grpc/client-protos.ts';
 import { type Interceptor, startGrpcServer } from '../grpc/server.ts';
+import type { Publish } from '../outbox.ts';
 import { iamCalls } from './iam-calls.ts';
 import { Names } from './names.ts';
-import { Notifications, type Publish } from './notifications.ts';
+import { Notifications } from './notifications.ts';
 import { secretCalls } from './secret-calls.ts';
 import { SecretStore } from './store.ts';
-import { Clock } from './time.ts';
 import { versionCalls } from './version-calls.ts';
 
-export type { Publish } from './notifications.ts';
+export type { Publish } from '../outbox.ts';
 
 export interface SecretManagerOptions {
   /** Default: any free one. */
@@ -18,7 +18,10 @@ export interface SecretManagerOptions {
   readonly project: string;
   /** What names in answers have instead of the id. */
   readonly projectNumber?: string;
-  /** Where notifications go; without it to nobody, and every topic is taken for one that exists. */
+  /**
+   * Where notifications go; without it to nobody, and every topic is taken for one that exists. What it throws decides
+   * whether a topic may be set on a secret, and nothing else.
+   */
   readonly publish?: Publish;
   /** The time, if it isn't this machine's. */
   readonly now?: () => Date;
@@ -54,7 +57,7 @@ export async function startSecretManager(options: SecretManagerOptions): Promise
   const store = new SecretStore(clock, new Names(project, projectNumber), notifications);
   const served: { intercept: Interceptor | undefined } = { intercept: undefined };
   const server = await startGrpcServer({
-    protoJson: clientProtos(),
+    protoJson: clientProtos('@google-cloud/secret-manager'),
     services: {
       'google.cloud.secretmanager.v1.SecretManagerService': {
         unary: { ...secretCalls(store), ...versionCalls(store), ...iamCalls(store) },
@@ -77,10 +80,4 @@ export async function startSecretManager(options: SecretManagerOptions): Promise
       await server.close();
     },
   });
-}
-
-/** The protobuf definitions of the installed client. They are no export of its package, its main file is. */
-function clientProtos(): string {
-  const main = createRequire(import.meta.url).resolve('@google-cloud/secret-manager');
-  return join(main, '..', '..', 'protos', 'protos.json');
 }

@@ -1,14 +1,10 @@
 import { status } from '@grpc/grpc-js';
+import type { Micros } from '../clock.ts';
+import { Outbox, type Publish } from '../outbox.ts';
 import { failedPrecondition, notFound } from './errors.ts';
 import { type Secret, toSecret } from './secret.ts';
-import { type Micros, toPacificTime } from './time.ts';
+import { toPacificTime } from './time.ts';
 import { type SecretVersion, toVersion } from './version.ts';
-
-/**
- * How notifications leave: to a topic's full name. What it throws decides whether a topic may be set on a secret, and
- * nothing else.
- */
-export type Publish = (topic: string, data: Buffer, attributes: Readonly<Record<string, string>>) => unknown;
 
 export type SecretEvent = 'SECRET_CREATE' | 'SECRET_UPDATE' | 'SECRET_ROTATE';
 export type VersionEvent =
@@ -24,10 +20,11 @@ export type VersionEvent =
  */
 export class Notifications {
   readonly #publish: Publish;
-  readonly #underWay = new Set<Promise<unknown>>();
+  readonly #outbox: Outbox;
 
   constructor(publish: Publish) {
     this.#publish = publish;
+    this.#outbox = new Outbox(publish);
   }
 
   /**
@@ -63,9 +60,9 @@ export class Notifications {
     this.#send(secret, { eventType, versionId: version.name }, resource, at);
   }
 
-  /** Resolves when nothing is being published. */
-  async idle(): Promise<void> {
-    while (this.#underWay.size > 0) await Promise.all(this.#underWay);
+  /** Resolves when no notification is on its way. */
+  idle(): Promise<void> {
+    return this.#outbox.idle();
   }
 
   #send(secret: Secret, attributes: Readonly<Record<string, string>>, resource: object, at: Micros): void {
@@ -76,11 +73,6 @@ export class Notifications {
       secretId: secret.name,
       timestamp: toPacificTime(at),
     };
-    for (const topic of secret.settings.topics) {
-      const publishing = (async () => this.#publish(topic, data, all))()
-        .catch(() => undefined)
-        .finally(() => this.#underWay.delete(publishing));
-      this.#underWay.add(publishing);
-    }
+    for (const topic of secret.settings.topics) this.#outbox.send(topic, data, all);
   }
 }

@@ -1,6 +1,7 @@
+import { hour, type Micros, minute, second } from '../clock.ts';
 import type { Message } from '../grpc/server.ts';
+import { Duration, Timestamp, toMicros } from '../grpc/time.ts';
 import { failedPrecondition, invalidArgument } from './errors.ts';
-import { Duration, hour, type Micros, minute, second, Timestamp, toMicros } from './time.ts';
 
 /**
  * When a secret's topics are told to rotate it.

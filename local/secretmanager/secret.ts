@@ -1,10 +1,11 @@
+import type { Micros } from '../clock.ts';
 import type { Message } from '../grpc/server.ts';
+import { Timestamp } from '../grpc/time.ts';
 import { notFound } from './errors.ts';
 import { malformed } from './names.ts';
 import type { Replication } from './replication.ts';
 import { toRotation } from './rotation.ts';
 import type { SecretSettings } from './settings.ts';
-import { type Micros, Timestamp } from './time.ts';
 import type { SecretVersion } from './version.ts';
 
 /** A secret with its versions. */

@@ -1,8 +1,9 @@
+import { hour, type Micros, minute } from '../clock.ts';
 import type { Message } from '../grpc/server.ts';
+import { toMicros } from '../grpc/time.ts';
 import { invalidArgument } from './errors.ts';
 import { checkAliases, checkAnnotations, checkLabels } from './metadata.ts';
 import { checkRotation, parseRotation, type Rotation } from './rotation.ts';
-import { hour, type Micros, minute, toMicros } from './time.ts';
 
 /** What users may change of a secret. */
 export interface SecretSettings {

@@ -1,11 +1,11 @@
 import { status } from '@grpc/grpc-js';
+import type { Clock, Micros } from '../clock.ts';
 import { GrpcError } from '../grpc/server.ts';
 import { notFound } from './errors.ts';
 import type { Names } from './names.ts';
 import type { Notifications } from './notifications.ts';
 import { afterRotation, type Rotation } from './rotation.ts';
 import type { Secret } from './secret.ts';
-import type { Clock, Micros } from './time.ts';
 
 /** All secrets, and what happens to them when its time has come. */
 export class SecretStore {

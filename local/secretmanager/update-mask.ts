@@ -1,7 +1,7 @@
+import type { Micros } from '../clock.ts';
 import { invalidArgument, unimplemented } from './errors.ts';
 import { orNone, type Rotation, requireNextRotation, requirePeriod } from './rotation.ts';
 import { requireExpireTime, type SecretSettings } from './settings.ts';
-import type { Micros } from './time.ts';
 
 /** What a path of a mask takes over from the settings that were sent. */
 type Take = (sent: SecretSettings, current: SecretSettings, now: Micros) => Partial<SecretSettings>;

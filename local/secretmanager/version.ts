@@ -1,9 +1,10 @@
 import { crc32c } from '../../shared/gcp/crc32c.ts';
+import type { Micros } from '../clock.ts';
 import type { Message } from '../grpc/server.ts';
+import { Timestamp } from '../grpc/time.ts';
 import { failedPrecondition, invalidArgument } from './errors.ts';
 import type { Replication } from './replication.ts';
 import { requireSupported } from './supported-fields.ts';
-import { type Micros, Timestamp } from './time.ts';
 
 export type VersionState = 'ENABLED' | 'DISABLED' | 'DESTROYED';
 

@@ -1,80 +1,42 @@
 import type { IncomingMessage } from 'node:http';
-import { text } from 'node:stream/consumers';
-import { ApiError, notImplemented } from './api-error.ts';
+import { ApiError, notImplemented } from '../http/api-error.ts';
+import { type JsonObject, readJson } from '../http/json.ts';
+import { createRouter, type RoutedCall } from '../http/routes.ts';
 
-/** A request, taken apart. */
-export interface Call {
-  /** As the API's reference names it, such as `users.list`. */
-  readonly method: string;
-  /** Parts of the path by the reference's names: `project`, `instance`, `name`, `database`, `operation`. */
-  readonly path: Readonly<Record<string, string>>;
-  readonly query: Readonly<Record<string, string>>;
-  readonly body: Readonly<Record<string, unknown>>;
+/** A request, taken apart. Parts of the path: `project`, `instance`, `name`, `database`, `operation`. */
+export interface Call extends RoutedCall {
+  readonly body: JsonObject;
   /** Who calls. */
   readonly principal: string;
 }
 
-const routes: readonly (readonly [verb: string, path: string, method: string, query?: readonly string[]])[] =
-  [
-    ['GET', 'instances', 'instances.list'],
-    ['GET', 'instances/{instance}', 'instances.get'],
-    ['GET', 'instances/{instance}/connectSettings', 'connectSettings'],
-    ['POST', 'instances/{instance}:generateEphemeralCert', 'generateEphemeralCert'],
-    ['POST', 'instances/{instance}/generateEphemeralCert', 'generateEphemeralCert'],
-    ['GET', 'instances/{instance}/users', 'users.list'],
-    ['POST', 'instances/{instance}/users', 'users.insert'],
-    ['DELETE', 'instances/{instance}/users', 'users.delete', ['name', 'host']],
-    ['GET', 'instances/{instance}/users/{name}', 'users.get', ['host']],
-    ['GET', 'instances/{instance}/databases', 'databases.list'],
-    ['POST', 'instances/{instance}/databases', 'databases.insert'],
-    ['GET', 'instances/{instance}/databases/{database}', 'databases.get'],
-    ['DELETE', 'instances/{instance}/databases/{database}', 'databases.delete'],
-    ['GET', 'operations', 'operations.list', ['instance', 'maxResults', 'pageToken']],
-    ['GET', 'operations/{operation}', 'operations.get'],
-  ];
-
 /** Both versions of the API have the same methods: https://cloud.google.com/sql/docs/postgres/admin-api/rest */
-const versions = '/(?:v1|sql/v1beta4)/projects/(?<project>[^/]+)/';
-
-const patterns = routes.map(([verb, path, method, query = []]) => ({
-  verb,
-  pattern: new RegExp(`^${versions}${path.replace(/\{(\w+)\}/g, '(?<$1>[^/:]+)')}$`),
-  method,
-  query,
-}));
-
-/** Parameters that every method has, and that change nothing here. */
-const anyQuery = ['alt', 'prettyPrint'];
+const route = createRouter('/(?:v1|sql/v1beta4)/projects/(?<project>[^/]+)/', [
+  ['GET', 'instances', 'instances.list'],
+  ['GET', 'instances/{instance}', 'instances.get'],
+  ['GET', 'instances/{instance}/connectSettings', 'connectSettings'],
+  ['POST', 'instances/{instance}:generateEphemeralCert', 'generateEphemeralCert'],
+  ['POST', 'instances/{instance}/generateEphemeralCert', 'generateEphemeralCert'],
+  ['GET', 'instances/{instance}/users', 'users.list'],
+  ['POST', 'instances/{instance}/users', 'users.insert'],
+  ['DELETE', 'instances/{instance}/users', 'users.delete', ['name', 'host']],
+  ['GET', 'instances/{instance}/users/{name}', 'users.get', ['host']],
+  ['GET', 'instances/{instance}/databases', 'databases.list'],
+  ['POST', 'instances/{instance}/databases', 'databases.insert'],
+  ['GET', 'instances/{instance}/databases/{database}', 'databases.get'],
+  ['DELETE', 'instances/{instance}/databases/{database}', 'databases.delete'],
+  ['GET', 'operations', 'operations.list', ['instance', 'maxResults', 'pageToken']],
+  ['GET', 'operations/{operation}', 'operations.get'],
+]);
 
 /** @throws ApiError 501 for a method or parameter that isn't here, 400 for a body that isn't JSON */
 export async function readCall(request: IncomingMessage): Promise<Omit<Call, 'principal'>> {
-  const url = new URL(request.url ?? '/', 'http://localhost');
-  // A domain-scoped project has a colon, which says nothing about the path while it is encoded.
-  for (const { verb, pattern, method, query } of patterns) {
-    const path = verb === request.method ? pattern.exec(url.pathname)?.groups : undefined;
-    if (path === undefined) continue;
-    const strange = [...url.searchParams.keys()].find((name) => ![...query, ...anyQuery].includes(name));
-    if (strange !== undefined) throw notImplemented(`the parameter ${strange} of ${method}`);
-    return {
-      method,
-      path: Object.fromEntries(
-        Object.entries(path).map(([name, value]) => [name, decodeURIComponent(value)]),
-      ),
-      query: Object.fromEntries(url.searchParams),
-      body: verb === 'POST' ? await readBody(request) : {},
-    };
-  }
-  throw notImplemented(`${request.method} ${url.pathname}`);
+  const routed = route(request.method, request.url);
+  return { ...routed, body: request.method === 'POST' ? await readJson(request) : {} };
 }
 
-async function readBody(request: IncomingMessage): Promise<Readonly<Record<string, unknown>>> {
-  try {
-    const body: unknown = JSON.parse(await text(request));
-    if (body instanceof Object && !Array.isArray(body)) return body as Record<string, unknown>;
-  } catch {
-    // the same answer as for any other body that is no object
-  }
-  throw new ApiError(400, 'parseError', 'Invalid JSON payload received.');
+export function invalid(message: string): ApiError {
+  return new ApiError(400, 'invalid', `Invalid request: ${message}`);
 }
 
 /**

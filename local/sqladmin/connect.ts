@@ -1,4 +1,4 @@
-import { notImplemented } from './api-error.ts';
+import { notImplemented } from '../http/api-error.ts';
 import { createCertificateAuthority } from './authority.ts';
 import { addressesOf, defaultVersion, type InstanceHandler, partsOf, type SqlInstance } from './instances.ts';
 import { startProxy, units } from './proxy.ts';

@@ -1,6 +1,6 @@
 import pg from 'pg';
-import { ApiError, invalid, notImplemented } from './api-error.ts';
-import { supportOnly, textOf } from './call.ts';
+import { ApiError, notImplemented } from '../http/api-error.ts';
+import { invalid, supportOnly, textOf } from './call.ts';
 import { type InstanceHandler, partsOf, type SqlInstance, superuserUrlOf } from './instances.ts';
 import type { Operations } from './operations.ts';
 import { query, refusal } from './postgres.ts';

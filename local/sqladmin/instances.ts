@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { ApiError, notImplemented } from './api-error.ts';
+import { ApiError, notImplemented } from '../http/api-error.ts';
 import type { Call } from './call.ts';
 
 export interface SqlInstance {

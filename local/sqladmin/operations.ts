@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { ApiError, invalid } from './api-error.ts';
-import type { Call } from './call.ts';
+import { ApiError } from '../http/api-error.ts';
+import type { Interceptor } from '../http/interceptor.ts';
+import { type Call, invalid } from './call.ts';
 import { partsOf, type SqlInstance } from './instances.ts';
-import type { Interceptor } from './interceptor.ts';
 
 /** https://cloud.google.com/sql/docs/postgres/admin-api/rest/v1beta4/operations#Operation */
 export interface Operation {

@@ -1,8 +1,9 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
-import { ApiError, notImplemented } from './api-error.ts';
+import { ApiError, notImplemented } from '../http/api-error.ts';
+import type { Interceptor } from '../http/interceptor.ts';
+import { answerJson } from '../http/json.ts';
+import { startHttpServer } from '../http/server.ts';
 import { type Call, readCall } from './call.ts';
 import type { Connecting } from './connect.ts';
 import { databaseMethods } from './databases.ts';
@@ -14,7 +15,6 @@ import {
   partsOf,
   type SqlInstance,
 } from './instances.ts';
-import type { Interceptor } from './interceptor.ts';
 import { createOperations } from './operations.ts';
 import { createTokens, credentialsAt, type Tokens } from './tokens.ts';
 import { type IamPasswords, userMethods } from './users.ts';
@@ -37,7 +37,7 @@ export interface SqlAdmin {
   readonly url: string;
   /** `127.0.0.1:port`, for SQLADMIN_EMULATOR_HOST. */
   readonly host: string;
-  /** Fault injection, assignable at any time. */
+  /** Fault injection, assignable at any time. An operation that is about to take effect, or did, is an `Operation`. */
   intercept: Interceptor | undefined;
   /** What a file that GOOGLE_APPLICATION_CREDENTIALS names has to hold, so that Google's libraries act as a principal. */
   credentials(principal: string): string;
@@ -105,19 +105,8 @@ export async function startSqlAdmin(options: SqlAdminOptions): Promise<SqlAdmin>
     return found;
   };
 
-  const server = createServer((request, response) => {
-    const send = (status: number, body: unknown) =>
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-    answer(request).then(
-      (body) => send(200, body),
-      (error: unknown) => {
-        const refused = error instanceof ApiError ? error : new ApiError(500, 'internalError', String(error));
-        send(refused.httpStatus, refused);
-      },
-    );
-  }).listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const server = await startHttpServer(options.port ?? 0, answerJson(answer));
+  const { host } = server;
   url = `http://${host}`;
 
   return {
@@ -131,10 +120,7 @@ export async function startSqlAdmin(options: SqlAdminOptions): Promise<SqlAdmin>
     },
     credentials: (principal) => credentialsAt(url, principal),
     async close() {
-      if (!server.listening) return;
-      server.close();
-      server.closeAllConnections();
-      await Promise.all([once(server, 'close'), connecting?.close()]);
+      await Promise.all([server.close(), connecting?.close()]);
     },
   };
 }

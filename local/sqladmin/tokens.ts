@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ApiError } from './api-error.ts';
+import { ApiError } from '../http/api-error.ts';
 
 /** Access tokens and whose they are. Whoever reaches this server on loopback may be anyone. */
 export interface Tokens {

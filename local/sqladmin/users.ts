@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import pg from 'pg';
-import { ApiError, invalid, notImplemented } from './api-error.ts';
-import { type Call, supportOnly, textOf } from './call.ts';
+import { ApiError, notImplemented } from '../http/api-error.ts';
+import { type Call, invalid, supportOnly, textOf } from './call.ts';
 import { type InstanceHandler, partsOf, type SqlInstance, superuserUrlOf } from './instances.ts';
 import type { Operations } from './operations.ts';
 import { query, refusal } from './postgres.ts';

@@ -1,14 +1,14 @@
+import { type LocalFirestore, startFirestore } from '../../local/firestore/index.ts';
 import type { FunctionProcess } from '../../local/functions.ts';
 import type { LocalPubSub } from '../../local/pubsub/index.ts';
 import type { StackOptions } from '../../local/stack.ts';
 import { type PostgresProxy, startPostgresProxy } from '../support/postgres-proxy.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
-import { startTimedFirestore, type TimedFirestore } from '../support/timed-firestore.ts';
 import { showPoints } from './points.ts';
 
 /** A stack in which everything between the functions and their cloud can be held, broken and watched. */
 export interface ChaosStack extends TestStack {
-  readonly firestore: TimedFirestore;
+  readonly firestore: LocalFirestore;
   readonly pubsub: LocalPubSub;
   readonly proxy: PostgresProxy;
   readonly createSchema: FunctionProcess;
@@ -25,7 +25,7 @@ export async function startChaosStack(
   options: Partial<StackOptions> = {},
   functions: readonly string[] = ['create-schema'],
 ): Promise<ChaosStack> {
-  const firestore = await startTimedFirestore();
+  const firestore = await startFirestore();
   let proxy: PostgresProxy | undefined;
   process.env['FIRESTORE_EMULATOR_HOST'] = firestore.host;
   const stack = await startTestStack({

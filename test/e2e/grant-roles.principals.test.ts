@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { ApiError } from '../../local/sqladmin/api-error.ts';
-import type { InterceptedCall } from '../../local/sqladmin/interceptor.ts';
+import { ApiError } from '../../local/http/api-error.ts';
+import type { InterceptedCall } from '../../local/http/interceptor.ts';
 import { at, login, member, useGrants, user } from './grants.ts';
 import { presentIn } from './members.ts';
 

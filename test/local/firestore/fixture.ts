@@ -1,14 +1,14 @@
 import { Firestore, v1 } from '@google-cloud/firestore';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
-import type { LocalFirestore } from '../../../local/firestore/index.ts';
+import type { ServedFirestore } from '../../../local/firestore/serve.ts';
 import { serveFirestore } from '../../../local/firestore/serve.ts';
 import type { Clock, Micros } from '../../../local/firestore/time.ts';
 
 export const databaseName = 'projects/test/databases/(default)';
 
 export interface Served {
-  server: LocalFirestore;
+  server: ServedFirestore;
   /** The official client. */
   firestore: Firestore;
   /** The generated client below it, for calls that the official one never makes. */
@@ -53,7 +53,7 @@ export async function codeOf(call: Promise<unknown>): Promise<number | undefined
 }
 
 /** Resolves when the server has received the `count`th call of a method from now on. */
-export function received(server: LocalFirestore, method: string, count = 1): Promise<void> {
+export function received(server: ServedFirestore, method: string, count = 1): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   let calls = 0;
   server.intercept = (call) => {

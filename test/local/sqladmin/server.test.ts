@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { ApiError } from '../../../local/sqladmin/api-error.ts';
+import { ApiError } from '../../../local/http/api-error.ts';
 import { startSqlAdmin } from '../../../local/sqladmin/server.ts';
 import { connectionSettings } from '../../../shared/config.ts';
 import { createConnectors } from '../../../shared/postgres/connectors.ts';

@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { ApiError } from '../../../local/sqladmin/api-error.ts';
+import { ApiError } from '../../../local/http/api-error.ts';
 import { credentialsAt } from '../../../local/sqladmin/tokens.ts';
 import { instance, main, principal, startAdminApi } from '../../local/sqladmin/fixture.ts';
 import { run } from '../../support/postgres.ts';

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { PubSub } from '@google-cloud/pubsub';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
 import * as z from 'zod';
+import { type LocalFirestore, startFirestore } from '../../../local/firestore/index.ts';
 import type { Interceptor } from '../../../local/grpc/server.ts';
 import { localPassword } from '../../../local/postgres/cloudsql.ts';
 import { type LocalPubSub, startPubSub } from '../../../local/pubsub/index.ts';
@@ -13,7 +14,6 @@ import type { Outcome } from '../../../shared/operation/outcome.ts';
 import { closePools } from '../../../shared/postgres/process-pools.ts';
 import { type OperationRecord, operationDocumentId } from '../../../shared/registry/operations.ts';
 import { functionLogin } from '../../support/postgres.ts';
-import { startTimedFirestore, type TimedFirestore } from '../../support/timed-firestore.ts';
 
 export const name = 'paint';
 export const target = { instance: 'acme:europe-west1:main', database: 'app' };
@@ -50,7 +50,7 @@ export interface ResultEvent {
 }
 
 export interface Worker {
-  firestore: TimedFirestore;
+  firestore: LocalFirestore;
   pubsub: LocalPubSub;
   /** What was published, answered or not. */
   events: ResultEvent[];
@@ -86,7 +86,7 @@ export function useWorker(environment: Record<string, string> = {}): Worker {
   };
   const worker = fields as Worker;
   beforeAll(async () => {
-    worker.firestore = await startTimedFirestore();
+    worker.firestore = await startFirestore();
     worker.pubsub = await startPubSub();
     Object.assign(process.env, {
       GOOGLE_CLOUD_PROJECT: 'acme',

@@ -1,14 +1,14 @@
 import type { Firestore } from '@google-cloud/firestore';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, beforeEach } from 'vitest';
+import { type LocalFirestore, startFirestore } from '../../../local/firestore/index.ts';
 import { GrpcError, type InterceptedCall } from '../../../local/grpc/server.ts';
 import { closeFirestore, firestore } from '../../../shared/gcp/firestore.ts';
 import { type Claim, claimOperation, type Wanted } from '../../../shared/registry/claims.ts';
 import type { OperationRecord } from '../../../shared/registry/operations.ts';
-import { startTimedFirestore, type TimedFirestore } from '../../support/timed-firestore.ts';
 
 export interface Registry {
-  server: TimedFirestore;
+  server: LocalFirestore;
   /** The product's own client. */
   db: Firestore;
   /** The record of an operation; fails where there is none. */
@@ -33,7 +33,7 @@ export function useRegistry(): Registry {
   };
   const used = registry as Registry;
   beforeAll(async () => {
-    registry.server = await startTimedFirestore();
+    registry.server = await startFirestore();
     process.env['FIRESTORE_EMULATOR_HOST'] = registry.server.host;
     process.env['METADATA_SERVER_DETECTION'] = 'none';
     process.env['GOOGLE_CLOUD_PROJECT'] = 'acme';
@@ -76,7 +76,7 @@ export function wanted(more: Partial<Wanted> = {}): Wanted {
  * @returns whether that happened
  */
 export function loseAnswer(
-  server: TimedFirestore,
+  server: LocalFirestore,
   concerns: (call: InterceptedCall) => boolean,
 ): () => boolean {
   let lost = false;

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { ApiError } from '../../../../local/sqladmin/api-error.ts';
+import { ApiError } from '../../../../local/http/api-error.ts';
 import type { SqlAdmin as LocalSqlAdmin } from '../../../../local/sqladmin/server.ts';
 import { jitteredPause } from '../../../../shared/gcp/sqladmin/waiting.ts';
 import { holdOperations, main, principal, startAdminApi } from '../../../local/sqladmin/fixture.ts';

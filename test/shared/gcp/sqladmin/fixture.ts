@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, vi } from 'vitest';
-import type { InterceptedCall } from '../../../../local/sqladmin/interceptor.ts';
+import type { InterceptedCall } from '../../../../local/http/interceptor.ts';
 import type { SqlAdmin as LocalSqlAdmin, SqlAdminOptions } from '../../../../local/sqladmin/server.ts';
 import { createBudget } from '../../../../shared/gcp/sqladmin/budget.ts';
 import { createSqlAdmin, type SqlAdmin } from '../../../../shared/gcp/sqladmin.ts';

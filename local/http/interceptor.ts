@@ -5,10 +5,10 @@
 export type Interceptor = (call: InterceptedCall) => void | Promise<void>;
 
 export interface InterceptedCall {
-  /** As in the API's reference, such as `users.list`; `Operation` where an operation is about to take effect, or did. */
+  /** As in the API's reference, such as `users.list`; other names for what goes on after a call has been answered. */
   readonly method: string;
   readonly phase: 'before' | 'after';
-  /** Parameters and body in one; of an `Operation`, the resource. */
+  /** Parameters and body in one; of what goes on later, the resource that stands for it. */
   readonly request: Readonly<Record<string, unknown>>;
   /** What the client is about to get, to be changed at will: after a request only. */
   readonly answer?: Record<string, unknown>;
