@@ -38,19 +38,31 @@ export function isServiceError(error: unknown): error is ServiceError {
 
 /** Whether a Google service answered with this status. */
 export function hasStatus(error: unknown, name: StatusName): boolean {
-  return isServiceError(error) && error.code === grpcStatus[name];
+  return isServiceError(error) && nameOfStatus(error) === name;
 }
 
 /** What an error of a Google service means for an operation; undefined for a status that has no rule. */
 export function fromServiceError(error: ServiceError): OperationError | undefined {
-  const name = (Object.keys(grpcStatus) as StatusName[]).find(
-    (candidate) => grpcStatus[candidate] === error.code,
-  );
+  const name = nameOfStatus(error);
   if (name === undefined) return undefined;
   return new OperationError(`GOOGLE_${name}`, `A Google service answered ${name}: ${error.message}`, {
     retryable: isRetryable(name),
     cause: error,
   });
+}
+
+/** gRPC's codes end where HTTP's have not begun, so the number says which of the two kinds of client threw it. */
+function nameOfStatus(error: ServiceError): StatusName | undefined {
+  if (error.code >= 400 && error.code < 600) return nameOfHttpStatus(error.code, reasonIn(error));
+  return (Object.keys(grpcStatus) as StatusName[]).find((name) => grpcStatus[name] === error.code);
+}
+
+/** The clients of REST APIs keep the errors of the answer. */
+function reasonIn(error: object): string | undefined {
+  const [first] = 'errors' in error && Array.isArray(error.errors) ? (error.errors as unknown[]) : [];
+  return first instanceof Object && 'reason' in first && typeof first.reason === 'string'
+    ? first.reason
+    : undefined;
 }
 
 /** @see https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */

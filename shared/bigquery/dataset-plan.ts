@@ -1,0 +1,56 @@
+import type { AccessEntry, DatasetSettings } from './model.ts';
+import { type Part, planLabels, planText } from './table-plan.ts';
+
+export interface DatasetPlan {
+  /** What to write, where null takes away; undefined where nothing is to be. */
+  readonly patch: Readonly<Record<string, unknown>> | undefined;
+  /** What writing it changes, in words. */
+  readonly changes: readonly string[];
+}
+
+/** The API answers with the old names of these. */
+const oldNames: Readonly<Record<string, string>> = {
+  'roles/bigquery.dataOwner': 'OWNER',
+  'roles/bigquery.dataEditor': 'WRITER',
+  'roles/bigquery.dataViewer': 'READER',
+};
+
+/**
+ * What brings a dataset that is there to what it should be. Labels and access that somebody else gave stay; the time
+ * after which new tables expire is as it should be, or none.
+ */
+export function planDataset(current: DatasetSettings, wanted: DatasetSettings): DatasetPlan {
+  const parts: readonly Part<object>[] = [
+    planLabels(current, wanted),
+    planText('friendlyName', current, wanted),
+    planText('description', current, wanted),
+    planExpiry(current, wanted),
+    planAccess(current, wanted),
+  ];
+  const patches = parts.flatMap(({ patch }) => patch ?? []);
+  return {
+    patch: patches.length === 0 ? undefined : Object.assign({}, ...patches),
+    changes: parts.flatMap(({ changes }) => changes ?? []),
+  };
+}
+
+function planExpiry(
+  { defaultTableExpirationMs: current }: DatasetSettings,
+  { defaultTableExpirationMs: wanted }: DatasetSettings,
+) {
+  if (current === wanted) return {};
+  return { patch: { defaultTableExpirationMs: wanted ?? null }, changes: ['expiry of new tables'] };
+}
+
+function planAccess({ access: current = [] }: DatasetSettings, { access: wanted = [] }: DatasetSettings) {
+  const present = new Set(current.map(textOf));
+  const missing = wanted.filter((entry) => !present.has(textOf(entry)));
+  if (missing.length === 0) return {};
+  // A list that is written replaces the one that is there.
+  return { patch: { access: [...current, ...missing] }, changes: missing.map((entry) => textOf(entry)) };
+}
+
+function textOf({ role = '', ...member }: AccessEntry): string {
+  const name = JSON.stringify(Object.values(member)).slice(1, -1).replaceAll('"', '').toLowerCase();
+  return `${oldNames[role] ?? role} for ${name}`;
+}
