@@ -43,7 +43,16 @@ export async function changeInTransaction<T extends { readonly statements: reado
   }
 }
 
-async function begin(client: pg.ClientBase, { acting, lock, timeoutMs, inspection }: TransactionOptions) {
+/**
+ * Begins a transaction as {@link changeInTransaction} does, for those whose statements can't be told of beforehand. They end
+ * it themselves.
+ *
+ * @returns what the inspection found
+ */
+export async function begin(
+  client: pg.ClientBase,
+  { acting, lock, timeoutMs, inspection }: TransactionOptions,
+) {
   const prologue = sql`
     BEGIN ISOLATION LEVEL READ COMMITTED;
     SET LOCAL ROLE ${identifier(acting)};
@@ -72,7 +81,7 @@ function takeLocks(keys: readonly string[]): Sql {
 }
 
 /** 63 bits of a hash: locks of other applications are as unlikely to meet ours as ours each other. */
-function lockKey(name: string): string {
+export function lockKey(name: string): string {
   return (createHash('sha256').update(`drover\0${name}`).digest().readBigUInt64BE() >> 1n).toString();
 }
 
