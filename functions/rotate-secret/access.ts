@@ -3,9 +3,12 @@ import type { RotateSecretMessage } from './message.ts';
 
 /** What a message asks for. Whether it may have that where the secret's logins are is asked again once that is known. */
 export function access(message: RotateSecretMessage): AccessRequest {
-  const { secret, target, level, customRole } = message;
+  const { secret, target, schema, level, customRole } = message;
   return {
     target,
+    schema,
+    // Whatever login the secret names is taken over.
+    reaches: message.action === 'adopt' ? 'instance' : undefined,
     secrets: [secret],
     levels: level ? [level] : customRole ? [`custom:${customRole}`] : [],
     principals: [],

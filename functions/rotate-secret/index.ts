@@ -12,6 +12,7 @@ export default defineOperation({
   timeoutSeconds: limits.timeoutSeconds,
   message: rotateSecretMessage,
   adapt: adaptNotification,
+  forTenants: true,
   access,
   run: (message, operation) => recorded(message, operation, () => act(message, operation)),
 });

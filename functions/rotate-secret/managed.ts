@@ -5,15 +5,17 @@ import { authorize } from '../../shared/operation/policy.ts';
 import { schemaLevels } from '../../shared/postgres/names.ts';
 import { nameProblem } from '../../shared/postgres/principals.ts';
 import { maxIdentifierBytes } from '../../shared/postgres/target.ts';
+import { defaultSettings } from '../../shared/secrets/defaults.ts';
 import type { ManagedSecret, PostgresSecret, Strategy } from '../../shared/secrets/managed.ts';
 import { actionsOf } from './access.ts';
 import type { RotateSecretMessage } from './message.ts';
 
 /** What a secret is to be, as the message that makes it Drover's says. */
 export function managedFrom(message: RotateSecretMessage, adopted?: string): ManagedSecret {
+  const defaults = defaultSettings();
   const settings = {
-    graceMinutes: message.grace ?? config().DROVER_SECRET_GRACE_HOURS * 60,
-    policy: message.policy ?? defaultPolicy(),
+    graceMinutes: message.grace ?? defaults.graceMinutes,
+    policy: message.policy ?? defaults.policy,
   };
   const { kind, secret, target, strategy = 'two-user' } = message;
   if (kind === 'random') return { kind, ...settings };
@@ -29,12 +31,6 @@ export function managedFrom(message: RotateSecretMessage, adopted?: string): Man
     probe: message.probe ?? null,
     ...settings,
   };
-}
-
-/** Rotations that a default asks for are spread over a tenth of their time. */
-function defaultPolicy() {
-  const everyDays = config().DROVER_SECRET_ROTATION_DAYS;
-  return everyDays === 0 ? null : { everyDays, jitterDays: everyDays / 10 };
 }
 
 /** The settings of a secret, with those that a message gives. */

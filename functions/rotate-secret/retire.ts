@@ -17,10 +17,17 @@ import {
   settleChange,
 } from '../../shared/registry/secrets/store.ts';
 import { afterTheOther, attemptChange } from '../../shared/secrets/attempt.ts';
-import { alias, type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
+import {
+  alias,
+  type ManagedSecret,
+  ownerOf,
+  type PostgresSecret,
+  readManaged,
+} from '../../shared/secrets/managed.ts';
 import { type Observation, observe, readCredentials, refuseUnusable } from '../../shared/secrets/observe.ts';
 import { currentBroken, disabled, optionsOf, scopeOf } from '../../shared/secrets/rotation.ts';
 import { graceEnd, rotationOf } from '../../shared/secrets/schedule.ts';
+import { isCurrentAccepted, revokeReplaced } from '../../shared/secrets/tenant-keys.ts';
 import { idleLogin } from '../../shared/secrets/two-user.ts';
 import { authorizeManaged, mayFor } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
@@ -125,7 +132,7 @@ async function putOutOfUse(
   const replaced =
     managed.kind === 'postgres'
       ? await replacedCredentials(id, managed, seen, operation)
-      : { numbers: olderThanCurrent(seen) };
+      : await replacedValues(id, managed, seen);
   if ('note' in replaced) return waiting(replaced.note);
   const { numbers, login, password } = replaced;
   if (login !== undefined && managed.kind === 'postgres') {
@@ -139,6 +146,8 @@ async function putOutOfUse(
     await disableVersion(id, number);
     changes.push(disabled(id, number));
   }
+  // Of all versions that were replaced: an attempt before this one may have disabled them and got no further.
+  if (ownerOf(managed)) await revokeReplaced(id, seen, operation);
   if (login !== undefined && managed.kind === 'postgres') {
     operation.assertHeld();
     const change = { login, password: newPassword(), epoch, onlyIdle: true };
@@ -158,6 +167,12 @@ async function putOutOfUse(
     notes: [],
     fields: { previous: null, retiredAt: now, nextRetirement: destructionAt(now) },
   };
+}
+
+/** @throws OperationError `CURRENT_BROKEN`: what is left may be the only key of the tenant that works */
+async function replacedValues(id: string, managed: ManagedSecret, seen: Observation): Promise<Replaced> {
+  if (ownerOf(managed) && !(await isCurrentAccepted(id, seen))) throw currentBroken(id);
+  return { numbers: olderThanCurrent(seen) };
 }
 
 function olderThanCurrent({ current = 0, versions }: Observation): number[] {

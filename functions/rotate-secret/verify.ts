@@ -1,22 +1,23 @@
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
 import { logsIn } from '../../shared/postgres/logins/proof.ts';
-import { readSecretRecord, secretRef, settleChange } from '../../shared/registry/secrets/store.ts';
+import { settleChange } from '../../shared/registry/secrets/store.ts';
 import { attemptChange } from '../../shared/secrets/attempt.ts';
-import { type ManagedSecret, type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
+import { type PostgresSecret, readManaged } from '../../shared/secrets/managed.ts';
 import {
   type CredentialVersion,
   type Observation,
   observe,
   readCredentials,
-  readValue,
   type UnusableVersion,
   type ValueCache,
 } from '../../shared/secrets/observe.ts';
 import { optionsOf } from '../../shared/secrets/rotation.ts';
 import { authorizeManaged } from './managed.ts';
 import type { RotateSecretMessage } from './message.ts';
+import { noteVerified } from './note-verified.ts';
 import { repairSecret } from './repair.ts';
+import { verifyValues } from './verify-values.ts';
 
 /** What was found out about the enabled versions of a secret. */
 export interface Verified {
@@ -37,7 +38,7 @@ export async function verifySecret(
   const seen = await observe(id);
   const managed = readManaged(seen.secret);
   authorizeManaged(message, managed);
-  if (managed.kind !== 'postgres') return verifyValues(id, managed, seen, operation);
+  if (managed.kind !== 'postgres') return verifyValues({ id, managed, seen, repair }, operation);
   const cache: ValueCache = new Map();
   const verified = await tryAll(managed, seen, cache, operation);
   const broken = verified.broken.length + verified.unusable.length;
@@ -109,21 +110,6 @@ function currentNotes(id: string, { current, versions }: Observation, { working 
   ];
 }
 
-/** Writes down what is broken; and makes a record that was lost anew. */
-async function noteVerified(
-  id: string,
-  managed: ManagedSecret,
-  { current, previous }: Observation,
-  fine: boolean,
-  operation: OperationContext,
-): Promise<void> {
-  const known = readSecretRecord(await (await secretRef(operation, id)).get());
-  if (fine && known) return;
-  const event = { action: 'verify' as const, ...(fine ? {} : { code: 'VERSION_BROKEN' }) };
-  const fields = { current: current ?? null, previous: previous ?? null };
-  await settleChange(operation, id, { event, managed, fields });
-}
-
 function report({ working, broken, unusable }: Verified, notes: Note[], changes: readonly Change[]): Outcome {
   const bad = broken.length + unusable.length;
   return {
@@ -134,32 +120,6 @@ function report({ working, broken, unusable }: Verified, notes: Note[], changes:
       working: working.length,
       broken: bad,
       mended: changes.length > 0 ? bad : 0,
-    },
-  };
-}
-
-/** Of what only its reader knows, all that can be tried is reading it. */
-async function verifyValues(
-  id: string,
-  managed: ManagedSecret,
-  seen: Observation,
-  operation: OperationContext,
-): Promise<Outcome> {
-  const enabled = seen.versions.filter(({ state }) => state === 'ENABLED');
-  const cache: ValueCache = new Map();
-  const values = await Promise.all(enabled.map(({ number }) => readValue(id, number, cache)));
-  const working = values.filter((value) => value !== undefined).length;
-  const isCurrent = enabled.some(({ number }) => number === seen.current);
-  const message = `The current version of ${id} is not enabled. Rotate it: drover secrets rotate ${id}`;
-  if (!operation.dryRun) await noteVerified(id, managed, seen, isCurrent, operation);
-  return {
-    changes: [],
-    notes: isCurrent ? [] : [{ code: 'CURRENT_BROKEN', message }],
-    summary: {
-      versions: enabled.length,
-      working,
-      broken: enabled.length - working + (isCurrent ? 0 : 1),
-      mended: 0,
     },
   };
 }

@@ -2,8 +2,9 @@ import type { protos } from '@google-cloud/secret-manager';
 import { config } from '../config.ts';
 import { OperationError } from '../operation/errors.ts';
 import { crc32c } from './crc32c.ts';
+import { once, repeatable } from './repeats.ts';
 import { secretManager } from './secretmanager.ts';
-import { grpcStatus, hasStatus } from './status.ts';
+import { hasStatus } from './status.ts';
 
 type RawSecret = protos.google.cloud.secretmanager.v1.ISecret;
 type RawVersion = protos.google.cloud.secretmanager.v1.ISecretVersion;
@@ -34,27 +35,6 @@ export class SecretChanged extends OperationError {
     });
   }
 }
-
-/**
- * The library repeats nothing but reading a value, and that for minutes: a message is delivered again anyway. A call
- * that may have been done is repeated only where doing it twice is doing it once.
- */
-const backoffSettings = {
-  initialRetryDelayMillis: 100,
-  retryDelayMultiplier: 2,
-  maxRetryDelayMillis: 2_000,
-  initialRpcTimeoutMillis: 10_000,
-  rpcTimeoutMultiplier: 1,
-  maxRpcTimeoutMillis: 10_000,
-  totalTimeoutMillis: 8_000,
-};
-
-const repeatable = {
-  retry: { retryCodes: [grpcStatus.UNAVAILABLE, grpcStatus.RESOURCE_EXHAUSTED], backoffSettings },
-};
-
-/** What a quota refuses was not done. */
-const once = { retry: { retryCodes: [grpcStatus.RESOURCE_EXHAUSTED], backoffSettings } };
 
 function nameOf(id: string): string {
   return `projects/${config().GOOGLE_CLOUD_PROJECT}/secrets/${id}`;

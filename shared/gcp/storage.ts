@@ -46,10 +46,16 @@ function storage(): Promise<Storage> {
   return opening;
 }
 
-/** The client itself honours STORAGE_EMULATOR_HOST (`http://host:port`), and asks for no credentials then. */
+/**
+ * The client itself honours STORAGE_EMULATOR_HOST (`http://host:port`), and asks for no credentials then. It may repeat
+ * everything: what is written and deleted here is whole objects, by their names.
+ */
 async function open(): Promise<Storage> {
-  const { Storage } = await import('@google-cloud/storage');
-  return new Storage({ projectId: config().GOOGLE_CLOUD_PROJECT });
+  const { Storage, IdempotencyStrategy } = await import('@google-cloud/storage');
+  return new Storage({
+    projectId: config().GOOGLE_CLOUD_PROJECT,
+    retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways },
+  });
 }
 
 /** `gs://bucket/name` */
@@ -72,7 +78,10 @@ export async function findObject(place: ObjectPlace, signal: AbortSignal): Promi
   }
 }
 
-/** Writes a small object at once. */
+/**
+ * Writes a small object at once. With `ifGenerationMatch`, a refusal may be the answer to a repeated call of which the
+ * first was done: look what is there.
+ */
 export async function writeObject(
   place: ObjectPlace,
   content: string | Buffer,
@@ -93,7 +102,7 @@ export async function writeObject(
  * Writes what a stream brings, of whatever length, in bounded memory. Until all of it has arrived there is no object;
  * where anything fails there never is one.
  *
- * @param stages the stream, and what changes it on its way
+ * @param stages the stream, and what changes it on its way; of at least one byte, for the client can't send none
  * @returns the object, whose checksum was compared with that of what was sent
  */
 export async function uploadObject(
@@ -118,15 +127,32 @@ export async function uploadObject(
  * Reads one generation of an object from its beginning to its end. The stream ends with an error where the bytes that
  * arrived are not those that were stored; see {@link explainStorageError}.
  */
-export async function openObject(object: StoredObject): Promise<Readable> {
+export async function openObject(object: StoredObject, signal: AbortSignal): Promise<Readable> {
   const { bucket, name, generation } = object;
   const file = (await storage()).bucket(bucket).file(name, { generation });
-  return file.createReadStream({ validation: 'crc32c', decompress: false });
+  const stream = file.createReadStream({ validation: 'crc32c', decompress: false });
+  const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
+  stream.once('error', reject).once('response', (answer: Readable) => {
+    // The client itself listens to the answer more than ten times over, of which Node would warn as of a leak.
+    answer.setMaxListeners(20);
+    resolve();
+  });
+  // It asks for the object when it is read.
+  stream.read(0);
+  try {
+    await Promise.race([answered, rejection(signal)]);
+    return stream;
+  } catch (error) {
+    // Destroyed before the answer is there, the client fails where nobody can catch it, which would end the process.
+    answered.then(() => stream.destroy()).catch(() => undefined);
+    signal.throwIfAborted();
+    throw explainStorageError(error, object);
+  }
 }
 
 /** Reads an object that fits into memory. */
 export async function readObject(object: StoredObject, signal: AbortSignal): Promise<Buffer> {
-  return call(object, signal, async () => buffer(await openObject(object)));
+  return call(object, signal, async () => buffer(await openObject(object, signal)));
 }
 
 /** All objects whose names begin with a prefix, in the order of their names. */

@@ -2,6 +2,7 @@ import { createSecret, disableVersion, type SecretInfo, updateSecret } from '../
 import type { OperationContext } from '../operation/definition.ts';
 import { OperationError } from '../operation/errors.ts';
 import type { Outcome } from '../operation/outcome.ts';
+import type { LoginLimits } from '../postgres/logins/ensure.ts';
 import { prove } from '../postgres/logins/proof.ts';
 import type { SecretRecord } from '../registry/secrets/model.ts';
 import { settleChange } from '../registry/secrets/store.ts';
@@ -39,6 +40,8 @@ export interface Establishing {
   readonly found: SecretInfo | undefined;
   /** The credential it has, where it was somebody else's. */
   readonly adopted?: Adopted | undefined;
+  /** Of its logins. */
+  readonly limits?: LoginLimits;
   readonly action: 'create' | 'adopt';
 }
 
@@ -47,13 +50,13 @@ export interface Establishing {
  * where it was.
  */
 export function establish(
-  { id, managed, found, adopted, action }: Establishing,
+  { id, managed, found, adopted, limits, action }: Establishing,
   operation: OperationContext,
 ): Promise<Outcome> {
   return attemptChange(operation, id, managed, async (begun) => {
     const made =
       managed.kind === 'postgres'
-        ? await makeLogins(id, managed, adopted?.credential?.username, begun.epoch, operation)
+        ? await makeLogins(id, managed, adopted?.credential?.username, begun.epoch, operation, limits)
         : undefined;
     if (adopted && managed.kind === 'postgres') await compareAdopted(id, managed, adopted, operation);
     // Before the mark: of a marked secret another attempt doesn't know any more that it was adopted.

@@ -6,7 +6,7 @@ import type { Change, Note } from '../operation/outcome.ts';
 import { convergeGrants } from '../postgres/grants/converge.ts';
 import type { InspectedGrants } from '../postgres/grants/model.ts';
 import { examineGrants, refuseScope } from '../postgres/grants/refusals.ts';
-import { type EnsuredLogins, ensureLogins } from '../postgres/logins/ensure.ts';
+import { type EnsuredLogins, ensureLogins, type LoginLimits } from '../postgres/logins/ensure.ts';
 import type { GrantSetWish } from '../registry/grants/merge.ts';
 import { emptySet } from '../registry/grants/model.ts';
 import { wantedOf } from '../registry/grants/outcome.ts';
@@ -24,6 +24,7 @@ export interface MadeLogins extends EnsuredLogins {
  * reports and offboarding know it.
  *
  * @param epoch of this attempt; undefined in a dry run, which changes nothing
+ * @param limits of their connections, where somebody sets them
  */
 export async function makeLogins(
   id: string,
@@ -31,13 +32,14 @@ export async function makeLogins(
   adopted: string | undefined,
   epoch: number | undefined,
   operation: OperationContext,
+  limits?: LoginLimits,
 ): Promise<MadeLogins> {
   const { logins } = managed;
   const { role, acts } = roleOf(managed);
   const actAs = acts ? role : undefined;
   const planned = epoch === undefined ? await granted(id, managed, true, operation) : undefined;
   const made = await ensureLogins(
-    { scope: scopeOf(id, managed), logins, adopted, actAs, epoch },
+    { scope: scopeOf(id, managed), logins, adopted, actAs, limits, epoch },
     optionsOf(operation),
   );
   const done = planned ?? (await granted(id, managed, false, operation));

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { SecretInfo } from '../gcp/secrets.ts';
 import { OperationError } from '../operation/errors.ts';
+import type { KeyOwner } from '../registry/api-keys/model.ts';
 
 /** @see https://cloud.google.com/secret-manager/docs/reference/rpc/google.cloud.secretmanager.v1#createsecretrequest */
 export const secretId = z.string().regex(/^[A-Za-z0-9_-]{1,255}$/, {
@@ -47,7 +48,13 @@ const postgres = z.object({
   ...settings,
 });
 
-const apiKey = z.object({ kind: z.literal('api-key'), prefix: z.string(), ...settings });
+const apiKey = z.object({
+  kind: z.literal('api-key'),
+  prefix: z.string(),
+  /** Whose key it is: then it is made by the tenant's id, encrypted, and registered. */
+  tenant: z.object({ id: z.string(), incarnation: z.number().int(), scopes: z.array(z.string()) }).nullish(),
+  ...settings,
+});
 
 const random = z.object({ kind: z.literal('random'), ...settings });
 
@@ -57,6 +64,14 @@ const managed = z.discriminatedUnion('kind', [postgres, apiKey, random]);
 export type ManagedSecret = z.infer<typeof managed>;
 
 export type PostgresSecret = z.infer<typeof postgres>;
+
+/** One whose value only its readers know. */
+export type ValueSecret = Exclude<ManagedSecret, PostgresSecret>;
+
+/** Whose API key a secret holds; undefined of one that is no tenant's. */
+export function ownerOf(secret: ManagedSecret): KeyOwner | undefined {
+  return secret.kind === 'api-key' ? (secret.tenant ?? undefined) : undefined;
+}
 
 /** Says whose a secret is, to people and in lists. */
 export const managedLabel = { key: 'managed-by', value: 'drover' } as const;

@@ -1,8 +1,9 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { addVersion, SecretChanged, type VersionInfo } from '../gcp/secrets.ts';
-import type { ManagedSecret } from './managed.ts';
+import { ownerOf, type ValueSecret } from './managed.ts';
 import { readValue } from './observe.ts';
 import { added, lookAgain, mostLooks, moveAliases, type Rotated, type Rotation } from './rotation.ts';
+import { newTenantKey, registerVersion, revokeWithdrawn } from './tenant-keys.ts';
 import { isOvertaken, withdraw } from './withdraw.ts';
 
 const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
@@ -13,17 +14,20 @@ const keyCharacters = 43;
 const randomValueBytes = 32;
 
 /** A new value: of a key with what it begins with, else 256 random bits. */
-export function newValue(secret: Exclude<ManagedSecret, { kind: 'postgres' }>): string {
+export function newValue(secret: ValueSecret): string {
   if (secret.kind === 'random') return randomBytes(randomValueBytes).toString('base64url');
   const characters = Array.from({ length: keyCharacters }, () => base62[randomInt(base62.length)]);
   return `${secret.prefix}_${characters.join('')}`;
 }
 
-/** Rotates a secret that only whoever reads it knows: a new version, and the former one goes on working. */
-export async function rotateValue(
-  rotation: Rotation<Exclude<ManagedSecret, { kind: 'postgres' }>>,
-): Promise<Rotated> {
-  const { operation, id, managed, changes } = rotation;
+/**
+ * Rotates a secret that only whoever reads it knows: a new version, and the former one goes on working. The key of a
+ * tenant is accepted before `current` leads to it.
+ */
+export async function rotateValue(rotation: Rotation<ValueSecret>): Promise<Rotated> {
+  const { operation, id, managed, changes, cache } = rotation;
+  const owner = ownerOf(managed);
+  const keys = new Map<number, string | undefined>();
   for (let lost = 0; rotation.seen.movedBy !== operation.id; ) {
     const { versions, current = 0 } = rotation.seen;
     let published = await unpublished(rotation);
@@ -31,14 +35,19 @@ export async function rotateValue(
     try {
       if (published === undefined) {
         rotation.beforeBreaking();
+        const { value, key } = owner ? await newTenantKey(owner) : { value: Buffer.from(newValue(managed)) };
         operation.signal.throwIfAborted();
         operation.assertHeld();
-        sent = Buffer.from(newValue(managed));
-        published = await addVersion(id, sent);
+        sent = value;
+        published = await addVersion(id, value);
+        cache.set(published.number, value);
+        keys.set(published.number, key);
         rotation.seen = { ...rotation.seen, versions: [published, ...versions] };
         changes.push(added(id, published.number));
       }
-      await moveAliases(rotation, published.number);
+      const { number } = published;
+      if (owner) await registerVersion(rotation, owner, number, keys.get(number));
+      await moveAliases(rotation, number);
     } catch (error) {
       if (sent && isOvertaken(error, operation)) {
         await withdraw(rotation, sent, async (version) => {
@@ -46,6 +55,7 @@ export async function rotateValue(
           // Else another value has become the current one, and this one, though `latest`, never will.
           return seen.current === undefined || seen.current === current || version < seen.current;
         });
+        if (owner && published) await revokeWithdrawn(rotation, published.number);
       }
       lost += 1;
       if (!(error instanceof SecretChanged) || lost === mostLooks) throw error;

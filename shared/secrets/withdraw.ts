@@ -47,7 +47,9 @@ export async function withdraw(
 }
 
 /** Adds the current value once more, so that `latest` leads to it. */
-export async function copyCurrent(rotation: Rotation): Promise<void> {
+export async function copyCurrent(
+  rotation: Pick<Rotation, 'id' | 'seen' | 'cache' | 'changes'>,
+): Promise<void> {
   const { id, seen, cache, changes } = rotation;
   const value = seen.current === undefined ? undefined : await readValue(id, seen.current, cache);
   if (value === undefined) throw new SecretChanged(id, 'the current version was disabled');
