@@ -1,15 +1,12 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { PubSub } from '@google-cloud/pubsub';
 import { functionLogin, type Manifest, readManifests } from '../shared/manifest.ts';
-import { type LocalFirestore, startFirestore } from './firestore/index.ts';
 import { type FunctionProcess, startFunction } from './functions.ts';
+import { type GoogleServices, startGoogle, unless } from './google.ts';
 import { findFreePort } from './ports.ts';
 import { type CloudSqlCluster, createCloudSqlCluster, localPassword } from './postgres/cloudsql.ts';
-import { type LocalPubSub, startPubSub } from './pubsub/index.ts';
 import { startScheduler } from './scheduler.ts';
-import { type LocalSecretManager, startSecretManager } from './secretmanager/index.ts';
 import { type SqlAdmin, startSqlAdmin } from './sqladmin/server.ts';
 import { credentialsAt } from './sqladmin/tokens.ts';
 import { wireTopics } from './topics.ts';
@@ -42,16 +39,10 @@ export interface StackOptions {
 }
 
 /** Everything that Drover needs of a cloud, on this machine. */
-export interface Stack {
+export interface Stack extends GoogleServices {
   readonly cluster: CloudSqlCluster;
-  /** Undefined where PUBSUB_EMULATOR_HOST named another one. */
-  readonly pubsub: LocalPubSub | undefined;
-  /** Undefined where FIRESTORE_EMULATOR_HOST named another one. */
-  readonly firestore: LocalFirestore | undefined;
   /** The Cloud SQL Admin API of the cluster. Undefined where SQLADMIN_EMULATOR_HOST named another one. */
   readonly sqladmin: SqlAdmin | undefined;
-  /** Undefined where SECRETMANAGER_EMULATOR_HOST named another one. */
-  readonly secretmanager: LocalSecretManager | undefined;
   readonly functions: ReadonlyMap<string, FunctionProcess>;
   /** What the command line and other clients need. */
   readonly environment: Readonly<Record<string, string>>;
@@ -63,10 +54,7 @@ const noMetadataServer = 'none';
 
 const fixedPorts = {
   postgres: 54320,
-  pubsub: 8085,
-  firestore: 8086,
   sqladmin: 8087,
-  secretmanager: 8088,
   functions: 8100,
 };
 
@@ -90,8 +78,7 @@ async function startAll(
   started: (() => Promise<void>)[],
 ): Promise<Omit<Stack, 'stop'>> {
   const manifests = readManifests();
-  const port = (fixed: number) => (options.ports === 'fixed' ? fixed : 0);
-  const [cluster, pubsub, firestore] = await Promise.all([
+  const [cluster, google] = await Promise.all([
     createCloudSqlCluster({
       ...(options.ports === 'fixed' ? { port: fixedPorts.postgres } : {}),
       ...(options.onDatabaseLog ? { onLog: options.onDatabaseLog } : {}),
@@ -99,45 +86,24 @@ async function startAll(
       started.push(() => created.remove());
       return created;
     }),
-    unless(
-      'PUBSUB_EMULATOR_HOST',
-      () => startPubSub({ port: port(fixedPorts.pubsub), maxOutstandingPushes: 16 }),
-      started,
-    ),
-    unless('FIRESTORE_EMULATOR_HOST', () => startFirestore({ port: port(fixedPorts.firestore) }), started),
+    startGoogle(localProject, options.ports, started),
   ]);
   await prepare(cluster, manifests, options.databases);
   const sqladmin = await unless(
     'SQLADMIN_EMULATOR_HOST',
     () =>
       startSqlAdmin({
-        port: port(fixedPorts.sqladmin),
+        port: options.ports === 'fixed' ? fixedPorts.sqladmin : 0,
         instances: [
           { name: localInstance, superuserUrl: cluster.superuserUrl(), loginPassword: localPassword },
         ],
       }),
     started,
   );
-  const host = pubsub?.host ?? process.env['PUBSUB_EMULATOR_HOST'] ?? '';
-  const publisher = new PubSub({ projectId: localProject, apiEndpoint: host, emulatorMode: true });
-  started.push(() => publisher.close());
-  const secretmanager = await unless(
-    'SECRETMANAGER_EMULATOR_HOST',
-    () =>
-      startSecretManager({
-        port: port(fixedPorts.secretmanager),
-        project: localProject,
-        publish: (topic, data, attributes) => publisher.topic(topic).publishMessage({ data, attributes }),
-      }),
-    started,
-  );
-
   const environment = {
     GOOGLE_CLOUD_PROJECT: localProject,
-    PUBSUB_EMULATOR_HOST: host,
-    FIRESTORE_EMULATOR_HOST: firestore?.host ?? process.env['FIRESTORE_EMULATOR_HOST'] ?? '',
+    ...google.environment,
     SQLADMIN_EMULATOR_HOST: sqladmin?.host ?? process.env['SQLADMIN_EMULATOR_HOST'] ?? '',
-    SECRETMANAGER_EMULATOR_HOST: secretmanager?.host ?? process.env['SECRETMANAGER_EMULATOR_HOST'] ?? '',
     METADATA_SERVER_DETECTION: noMetadataServer,
     DROVER_INSTANCE: localInstance,
     DROVER_ADMIN_URL: cluster.adminUrl(),
@@ -170,27 +136,17 @@ async function startAll(
   );
   const urls = new Map([...functions].map(([name, { url }]) => [name, url]));
   const { minimumBackoffSeconds } = options;
+  const host = environment.PUBSUB_EMULATOR_HOST;
   await wireTopics({ host, project: localProject, manifests, urls, minimumBackoffSeconds });
   if (options.schedules) {
     const scheduler = startScheduler(
       manifests,
-      (topic) => publisher.topic(topic).publishMessage({ data: Buffer.from('{}') }),
+      (topic) => google.publisher.topic(topic).publishMessage({ data: Buffer.from('{}') }),
       (name, error) => options.onLog?.(name, String(error)),
     );
     started.push(async () => scheduler.stop());
   }
-  return { cluster, pubsub, firestore, sqladmin, secretmanager, functions, environment };
-}
-
-async function unless<T extends { close(): Promise<void> }>(
-  variable: string,
-  start: () => Promise<T>,
-  started: (() => Promise<void>)[],
-): Promise<T | undefined> {
-  if (process.env[variable]) return undefined;
-  const server = await start();
-  started.push(() => server.close());
-  return server;
+  return { ...google.services, cluster, sqladmin, functions, environment };
 }
 
 /** What a newcomer's own admin does once for an instance. */

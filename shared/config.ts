@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
+import { defaultPlans, plansSchema } from './tenants/plans.ts';
 
 const seconds = (fallback: number, least: number, most: number) =>
   z.coerce.number().min(least).max(most).default(fallback);
@@ -132,6 +133,19 @@ const configSchema = z.object({
   DROVER_ROTATIONS_PER_INSTANCE: z.coerce.number().int().min(1).max(1000).default(4),
   /** After so many scheduled rotations in a row that failed, no more are begun for a while. */
   DROVER_ROTATION_FAILURES: z.coerce.number().int().min(1).max(1000).default(5),
+
+  /** Plans of tenants, by name. */
+  DROVER_PLANS: json(plansSchema).default(defaultPlans),
+  /** The bucket with a place for each tenant; without one tenants get none. */
+  DROVER_TENANTS_BUCKET: z.string().default(''),
+  /** The bucket that removed tenants are archived to. */
+  DROVER_ARCHIVE_BUCKET: z.string().default(''),
+  /** Where datasets are, unless a message says another region. */
+  DROVER_REGION: z.string().default('EU'),
+  /** The platform's own dataset. */
+  DROVER_DATASET: z.string().default('drover'),
+  /** The Cloud KMS key that encrypts API keys: `projects/…/locations/…/keyRings/…/cryptoKeys/…`. */
+  DROVER_KMS_KEY: z.string().default(''),
 
   DROVER_LOG_LEVEL: z.enum(['debug', 'info', 'warning', 'error']).default('info'),
 });

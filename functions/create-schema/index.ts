@@ -1,8 +1,9 @@
 import { defineOperation } from '../../shared/operation/define.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Note, Outcome } from '../../shared/operation/outcome.ts';
-import { type Converged, convergeSchema, Fenced } from '../../shared/postgres/schema/converge.ts';
+import { type Converged, convergeSchema } from '../../shared/postgres/schema/converge.ts';
 import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';
+import { applySchema } from '../../shared/schemas/apply.ts';
 import limits from './function.json' with { type: 'json' };
 import { type CreateSchemaMessage, createSchemaMessage } from './message.ts';
 
@@ -10,8 +11,11 @@ export default defineOperation({
   name: 'create-schema',
   timeoutSeconds: limits.timeoutSeconds,
   message: createSchemaMessage,
-  access: ({ target, owner, levels, adopt, lockDatabase }) => ({
+  forTenants: true,
+  access: ({ target, schema, owner, levels, adopt, lockDatabase }) => ({
     target,
+    schema,
+    reaches: lockDatabase ? 'database' : undefined,
     levels: owner === undefined ? levels : ['owner', ...levels],
     principals: owner === undefined ? [] : [owner],
     actions: [...(adopt ? ['adopt'] : []), ...(lockDatabase ? ['lockDatabase'] : [])],
@@ -47,30 +51,9 @@ function plan(
   return convergeSchema(pools, message.target, desiredOf(message), { signal, remainingMs, fence: undefined });
 }
 
-/** The intent first; then the schema, under the intent's epoch; then what came of it. */
 async function apply(message: CreateSchemaMessage, operation: OperationContext): Promise<Converged> {
-  const { target, schema } = message;
-  const desired = desiredOf(message);
-  const ref = await operation.registry('schemas', target.instance, target.database, schema);
-  const wish = { ref, identity: { ...target, schema }, desired };
-  for (let atLeast = 0; ; ) {
-    const fence = await operation.intend({ ...wish, atLeast });
-    try {
-      const converged = await convergeSchema(operation.pools, target, desired, { ...operation, fence });
-      // Custom roles are another message's: this one doesn't know which there are.
-      const { custom: _, ...roles } = converged.roles;
-      operation.fulfil({
-        levels: converged.levels,
-        roles,
-        notes: converged.notes.map(({ code }) => code),
-      });
-      return converged;
-    } catch (error) {
-      // Ours may still be the newest wish: the registry decides, and numbers it above what the schema carries.
-      if (!(error instanceof Fenced) || error.epoch <= atLeast) throw error;
-      atLeast = error.epoch;
-    }
-  }
+  const { converged } = await applySchema(message.target, desiredOf(message), operation);
+  return converged;
 }
 
 function desiredOf({ target, owner, comment, ...rest }: CreateSchemaMessage): DesiredSchema {

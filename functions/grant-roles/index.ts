@@ -9,17 +9,29 @@ export default defineOperation({
   name: 'grant-roles',
   timeoutSeconds: limits.timeoutSeconds,
   message: grantRolesMessage,
+  forTenants: true,
   access,
   run: (message, operation) =>
     message.mode === 'offboard' ? offboard(message, operation) : changeGrants(message, operation),
 });
 
-function access({ target, mode, grants, customRoles, createMissing }: GrantRolesMessage): AccessRequest {
+function access({
+  target,
+  schema,
+  mode,
+  grants,
+  customRoles,
+  createMissing,
+}: GrantRolesMessage): AccessRequest {
   const ends = grants.map(({ expiresAt }) => (expiresAt === undefined ? 'never' : new Date(expiresAt)));
   const last = ends.includes('never') ? 'never' : new Date(Math.max(...ends.map(Number)));
   const gives = grants.length > 0 && (mode === 'add' || mode === 'exact');
+  const native = customRoles.flatMap((role) => role.native);
   return {
     target,
+    schema,
+    // A predefined role's rights are good in every database.
+    reaches: mode === 'offboard' || createMissing || native.length > 0 ? 'instance' : undefined,
     levels: distinct([
       ...grants.flatMap(({ level, customRole }) => level ?? (customRole ? [`custom:${customRole}`] : [])),
       // Who defines a role gives its members what it inherits.
@@ -30,7 +42,7 @@ function access({ target, mode, grants, customRoles, createMissing }: GrantRoles
       ...(mode === 'exact' || mode === 'offboard' ? [mode] : []),
       ...(createMissing ? ['createMissing'] : []),
       ...(customRoles.length > 0 ? ['customRoles'] : []),
-      ...distinct(customRoles.flatMap(({ native }) => native.map((role) => `native:${role}`))),
+      ...distinct(native.map((role) => `native:${role}`)),
     ],
     ...(gives ? { until: last } : {}),
   };

@@ -1,7 +1,7 @@
 import { firestore } from '../../shared/gcp/firestore.ts';
 import { sqlAdminFor } from '../../shared/gcp/sqladmin.ts';
-import { applyToSet } from '../../shared/grants/apply.ts';
 import type { SetScope } from '../../shared/grants/scope.ts';
+import { takeGrantsBack } from '../../shared/grants/take-back.ts';
 import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
@@ -18,10 +18,8 @@ import {
   together,
 } from '../../shared/postgres/offboard/model.ts';
 import type { Target } from '../../shared/postgres/target.ts';
-import { type GrantSet, grantsCollection } from '../../shared/registry/grants/model.ts';
+import { grantsCollection } from '../../shared/registry/grants/model.ts';
 import { recordOffboarding } from '../../shared/registry/grants/offboarded.ts';
-import { wantedOf } from '../../shared/registry/grants/outcome.ts';
-import { registerWish } from '../../shared/registry/grants/store.ts';
 import { Superseded } from '../../shared/registry/intents.ts';
 import type { GrantRolesMessage, GrantWish } from './message.ts';
 
@@ -39,7 +37,7 @@ export async function offboard(message: GrantRolesMessage, operation: OperationC
     await closePrincipal(operation.pools, target, principal, { ...operation, dryRun: true });
   }
   for (const grant of grants) {
-    if (!operation.dryRun) parts.push(await takeGrantsBack(target.instance, grant, operation));
+    if (!operation.dryRun) parts.push(await takeAllGrantsBack(target.instance, grant, operation));
     const closed = await closePrincipal(operation.pools, target, grant.principal, operation);
     databases = await listDatabases(operation.pools, target, operation.signal);
     const emptied: Offboarded[] = [];
@@ -59,31 +57,18 @@ export async function offboard(message: GrantRolesMessage, operation: OperationC
 }
 
 /** In the registry, and under its numbers: so that neither drift nor a worker that slept brings a grant back. */
-async function takeGrantsBack(
+async function takeAllGrantsBack(
   instance: string,
   { principal }: GrantWish,
   operation: OperationContext,
 ): Promise<Offboarded> {
-  const { claimedActor, ...order } = operation.asked;
+  const { claimedActor: _, ...order } = operation.asked;
   const author = { operation: operation.id, ...order };
   const parts: Offboarded[] = [];
   await recordOffboarding(operation, instance, principal, author);
   for (const scope of await setsOf(instance, principal)) {
-    const mine = (set: GrantSet) => Object.values(set.grants).filter((one) => one.principal === principal);
-    const wish = (set: GrantSet) => ({
-      mode: 'revoke' as const,
-      author,
-      ...(claimedActor === undefined ? {} : { actor: claimedActor }),
-      grants: mine(set).map(({ kind, role }) => ({ principal, kind, role })),
-      customRoles: [],
-    });
     try {
-      const { changes, notes } = await applyToSet(operation, {
-        scope,
-        register: (transaction, ref, set, atLeast) => registerWish(transaction, ref, set, wish(set), atLeast),
-        wanted: ({ set, superseded }) => wantedOf(set, wish(set), superseded),
-        onlyTakesBack: true,
-      });
+      const { changes, notes } = await takeGrantsBack(operation, scope, [principal]);
       parts.push({ ...nothing, changes, notes });
     } catch (error) {
       parts.push({ ...nothing, notes: [notTakenBack(error, scope, principal, operation)], remaining: true });

@@ -3,6 +3,7 @@ import { setRef } from '../../shared/grants/scope.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { DesiredGrants } from '../../shared/postgres/grants/model.ts';
 import type { Target } from '../../shared/postgres/target.ts';
+import { schemasCollection } from '../../shared/registry/databases.ts';
 import { beginAttempt, readSet } from '../../shared/registry/grants/store.ts';
 
 /** The number of an attempt that no message asked for, in the document of what it is about. */
@@ -56,7 +57,7 @@ function schemaRef(
   operation: OperationContext,
   { instance, database, schema }: Target & { readonly schema: string },
 ): Promise<DocumentReference> {
-  return operation.registry('schemas', instance, database, schema);
+  return operation.registry(schemasCollection, instance, database, schema);
 }
 
 /** The same for a schema. */

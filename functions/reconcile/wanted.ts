@@ -3,6 +3,7 @@ import { desiredOf, type SetScope } from '../../shared/grants/scope.ts';
 import type { DesiredGrants } from '../../shared/postgres/grants/model.ts';
 import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';
 import type { Target } from '../../shared/postgres/target.ts';
+import { schemasCollection } from '../../shared/registry/databases.ts';
 import { withdraw } from '../../shared/registry/grants/merge.ts';
 import {
   emptySet,
@@ -45,7 +46,7 @@ export async function readWanted(db: Firestore, { instance, database }: Target):
   const ofDatabase = (collection: string) =>
     db.collection(collection).where('instance', '==', instance).where('database', '==', database).get();
   const [schemaDocuments, setDocuments] = await Promise.all([
-    ofDatabase('schemas'),
+    ofDatabase(schemasCollection),
     ofDatabase(grantsCollection),
   ]);
   const schemas = schemaDocuments.docs.map((document) => document.data() as SchemaDocument);

@@ -3,6 +3,7 @@ import { grantSteps } from './grants.ts';
 import { showPrivileges } from './privileges.ts';
 import { secretSteps } from './secrets.ts';
 import { asAdmin, type Step, target } from './step.ts';
+import { tenantSteps } from './tenants.ts';
 
 /** Databases of the tour. Drover may create in `app`; in `reports` its owner has not allowed it yet. */
 export const tourDatabases = { open: ['app'], closed: ['reports'] };
@@ -30,6 +31,12 @@ export const tourPolicy = {
       secrets: ['billing-*'],
       levels: ['writer'],
       actions: ['create'],
+    },
+    {
+      functions: ['bootstrap-tenant'],
+      targets: [`${localInstance}/app`, `${localInstance}/tenant_*`],
+      levels: ['owner'],
+      actions: ['system', 'createDatabase'],
     },
     { functions: ['reconcile'], targets: [`${localInstance}/app`], actions: ['mend'] },
   ],
@@ -145,4 +152,5 @@ export const steps: readonly Step[] = [
   },
   ...grantSteps,
   ...secretSteps,
+  ...tenantSteps,
 ];

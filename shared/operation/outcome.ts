@@ -25,6 +25,8 @@ export interface Outcome {
   readonly statements?: readonly string[];
   /** How many of what: `{ granted: 2, revoked: 0, kept: 5 }`. */
   readonly summary?: Readonly<Record<string, number>>;
+  /** What whoever asked has to know to use it: names and places, never values. */
+  readonly result?: Readonly<Record<string, unknown>>;
   /** Part of it is out of reach: notes hold the statements that an admin has to run. */
   readonly partial?: boolean;
 }

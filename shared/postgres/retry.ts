@@ -11,17 +11,35 @@ const longestPauseMs = 500;
  * same moment. That is nobody's
  * mistake and never reaches the user: inspecting again shows what is left to do.
  */
-export async function retryConcurrentChanges<T>(
+export function retryConcurrentChanges<T>(
   signal: AbortSignal,
   transaction: () => Promise<T>,
   random: () => number = Math.random,
 ): Promise<T> {
+  return retryWhere(
+    (error) => isConcurrentChange(error) || isOutdatedPlan(error),
+    signal,
+    transaction,
+    random,
+  );
+}
+
+/** Makes a database again when somebody was looking at the one that it is a copy of. */
+export function againWhereBusy<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  return retryWhere((error) => isServerError(error) && error.code === '55006', signal, work, Math.random);
+}
+
+async function retryWhere<T>(
+  passes: (error: unknown) => boolean,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+  random: () => number,
+): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await transaction();
+      return await work();
     } catch (error) {
-      const again = isConcurrentChange(error) || isOutdatedPlan(error);
-      if (!again || attempt === mostAttempts) throw error;
+      if (!passes(error) || attempt === mostAttempts) throw error;
       await delay(pauseMs(attempt, random), undefined, { signal });
     }
   }

@@ -2,8 +2,12 @@ import type { Firestore, Timestamp } from '@google-cloud/firestore';
 import { hasStatus } from '../gcp/status.ts';
 import { hash } from '../operation/canonical.ts';
 import type { Target } from '../postgres/target.ts';
+import { grantsCollection } from './grants/model.ts';
 
 export const databasesCollection = 'databases';
+
+/** Schemas, each with what it should be like. */
+export const schemasCollection = 'schemas';
 
 /** A database in which Drover manages something: `databases/{hash}`. */
 export interface DatabaseRecord {
@@ -20,6 +24,29 @@ export interface DatabaseRecord {
 
 export function databaseDocumentId({ instance, database }: Target): string {
   return hash(instance, database).slice(0, 40);
+}
+
+/** The schemas that Drover manages in a database, as the registry knows. */
+export async function schemasOf(db: Firestore, { instance, database }: Target): Promise<string[]> {
+  const of = db
+    .collection(schemasCollection)
+    .where('instance', '==', instance)
+    .where('database', '==', database);
+  const { docs } = await of.select('schema').get();
+  return docs.map((document) => document.get('schema') as string);
+}
+
+/** What the registry wants of a database that is gone, it wants no more. */
+export async function forgetDatabase(db: Firestore, { instance, database }: Target): Promise<void> {
+  known.delete(databaseDocumentId({ instance, database }));
+  const writer = db.bulkWriter();
+  for (const collection of [schemasCollection, grantsCollection]) {
+    const of = db.collection(collection).where('instance', '==', instance).where('database', '==', database);
+    const { docs } = await of.select().get();
+    for (const { ref } of docs) void writer.delete(ref);
+  }
+  void writer.delete(db.collection(databasesCollection).doc(databaseDocumentId({ instance, database })));
+  await writer.close();
 }
 
 /** What this process has seen registered. */

@@ -138,7 +138,7 @@ function orderOf({ publishedAt, revision }: StoredIntent): Order {
  */
 export function markApplied(
   transaction: Transaction,
-  claim: Claim,
+  claim: Pick<Claim, 'id' | 'order'>,
   intent: Intent,
   snapshot: DocumentSnapshot,
   facts: Record<string, unknown>,

@@ -23,7 +23,7 @@ export interface PostgresProxy {
 }
 
 /**
- * A TCP proxy on loopback that knows PostgreSQL's messages, but for TLS and COPY.
+ * A TCP proxy on loopback that knows PostgreSQL's messages, but for TLS. Rows of COPY pass unseen.
  *
  * @param port 0 takes any free one
  */
@@ -82,8 +82,9 @@ function relay(client: Socket, server: Socket, intercept: PostgresInterceptor): 
   let unfinished: Buffer[] = [];
   const fromServer = framer((message) => {
     unfinished.push(message);
-    if (!endsAnswer(message)) return;
-    answer(Buffer.concat(unfinished), true);
+    const ends = endsAnswer(message);
+    if (!ends && !asksForRows(message)) return;
+    answer(Buffer.concat(unfinished), ends);
     unfinished = [];
   }, false);
   client.on('data', fromClient);
@@ -136,4 +137,9 @@ function questionOf(message: Buffer, first: boolean): string | undefined {
 function endsAnswer(message: Buffer): boolean {
   const type = String.fromCharCode(message[0] ?? 0);
   return type === 'Z' || (type === 'R' && [10, 11].includes(message.readInt32BE(5)));
+}
+
+/** CopyInResponse: the rest of the answer comes after the rows. */
+function asksForRows(message: Buffer): boolean {
+  return String.fromCharCode(message[0] ?? 0) === 'G';
 }

@@ -30,6 +30,12 @@ export const permissivePolicy = {
       levels: ['owner', 'writer', 'reader', 'analyst', 'monitor', 'custom:*'],
       actions: ['create', 'adopt', 'force', 'repair', 'probe'],
     },
+    {
+      functions: ['bootstrap-tenant'],
+      targets: [`${localInstance}/app*`, `${localInstance}/tenant_*`, `${localInstance}/t_*`],
+      levels: ['owner', 'writer'],
+      actions: ['system', 'forceRecreate', 'remove', 'createDatabase', 'reuse', 'restore'],
+    },
   ],
 };
 
@@ -77,6 +83,9 @@ export const grantFunctions = ['create-schema', 'grant-roles', 'reconcile', 'dea
 
 /** What tests of secrets need. */
 export const secretFunctions = ['create-schema', 'rotate-secret', 'dead-letter'];
+
+/** What tests of tenants need. */
+export const tenantFunctions = ['create-schema', 'bootstrap-tenant', 'rotate-secret', 'dead-letter'];
 
 export const target = (database: string) => ({ instance: localInstance, database });
 

@@ -1,4 +1,5 @@
 import type { Change } from '../../operation/outcome.ts';
+import type { Script } from '../offboard/script.ts';
 import { identifier, sql } from '../sql.ts';
 import { adminOfLogins, changeLogins, type LoginOptions, type LoginScope } from './change.ts';
 import type { InspectedLogin } from './inspect.ts';
@@ -12,8 +13,17 @@ export interface DesiredLogins {
   readonly adopted: string | undefined;
   /** The role that their sessions act as; undefined where they don't. */
   readonly actAs: string | undefined;
+  /** Undefined where they stay as they are. */
+  readonly limits?: LoginLimits | undefined;
   /** Of this attempt; undefined in a dry run, which changes nothing. */
   readonly epoch: number | undefined;
+}
+
+export interface LoginLimits {
+  /** How many connections each login may have: PostgreSQL refuses more. */
+  readonly connections: number;
+  /** The default of their sessions. Whoever logs in may set another. */
+  readonly statementTimeoutSeconds: number;
 }
 
 export interface EnsuredLogins {
@@ -29,7 +39,7 @@ export interface EnsuredLogins {
  * @throws OperationError `LOGIN_NOT_FOUND`, `LOGIN_NOT_MANAGED`, `LOGIN_NOT_ALLOWED`, `LOGIN_OUT_OF_REACH`
  */
 export async function ensureLogins(
-  { scope, logins, adopted, actAs, epoch }: DesiredLogins,
+  { scope, logins, adopted, actAs, limits, epoch }: DesiredLogins,
   options: LoginOptions,
 ): Promise<EnsuredLogins> {
   const { secret, database } = scope;
@@ -56,6 +66,7 @@ export async function ensureLogins(
         const settings = sql`ALTER ROLE ${login} IN DATABASE ${identifier(database)} SET role TO ${actAs}`;
         script.run(admin, settings, { action: 'alter', ...made, detail: `acts as ${actAs}` });
       }
+      if (limits) planLimits(script, admin, name, database, limits, one);
     }
     statements = script.statements().map(({ text }) => text);
     const planned = [...script.changes];
@@ -63,6 +74,27 @@ export async function ensureLogins(
     return planned;
   });
   return { changes, statements };
+}
+
+function planLimits(
+  script: Script,
+  admin: string,
+  name: string,
+  database: string,
+  { connections, statementTimeoutSeconds }: LoginLimits,
+  found: InspectedLogin | undefined,
+): void {
+  const change = { action: 'alter', kind: 'login', name } as const;
+  const login = identifier(name);
+  if (found?.connectionLimit !== connections) {
+    const alter = sql`ALTER ROLE ${login} CONNECTION LIMIT ${connections}`;
+    script.run(admin, alter, { ...change, detail: `at most ${connections} connections` });
+  }
+  const timeout = `${statementTimeoutSeconds}s`;
+  if (!found?.settings.includes(`statement_timeout=${timeout}`)) {
+    const alter = sql`ALTER ROLE ${login} IN DATABASE ${identifier(database)} SET statement_timeout TO ${timeout}`;
+    script.run(admin, alter, { ...change, detail: `statements end after ${timeout}, by default` });
+  }
 }
 
 /**

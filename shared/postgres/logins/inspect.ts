@@ -21,6 +21,8 @@ export interface InspectedLogin {
   readonly comment: string | null;
   /** The acting admin that may change it; null where none may. */
   readonly admin: string | null;
+  /** Of its connections; -1 for none. */
+  readonly connectionLimit: number;
   /** `name=value` of what is set for it in the database that was asked about. */
   readonly settings: readonly string[];
   readonly sessions: readonly LoginSession[];
@@ -41,6 +43,7 @@ WITH settings AS (
          r.rolsuper OR r.rolcreaterole OR r.rolreplication OR r.rolbypassrls AS privileged,
          ${isWriter(sql`r.oid`)} AS writer,
          shobj_description(r.oid, 'pg_authid') AS comment,
+         r.rolconnlimit AS "connectionLimit",
          ${adminOf(sql`r`)} AS admin,
          coalesce((
            SELECT to_jsonb(s.setconfig)

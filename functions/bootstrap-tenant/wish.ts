@@ -1,0 +1,106 @@
+import { config } from '../../shared/config.ts';
+import type { OperationContext } from '../../shared/operation/definition.ts';
+import { OperationError } from '../../shared/operation/errors.ts';
+import type { TenantDecision } from '../../shared/registry/tenants/decide.ts';
+import type { TenantPlace, TenantRecord } from '../../shared/registry/tenants/model.ts';
+import { placeOf } from '../../shared/tenants/place.ts';
+import type { Plan } from '../../shared/tenants/plans.ts';
+import type { TenantMessage } from './message.ts';
+
+/**
+ * The record of a tenant as a message wants it: afresh, or from the one that there is.
+ *
+ * @throws OperationError `UNKNOWN_PLAN`, `TENANT_MISMATCH`
+ */
+export function wantedTenant(
+  message: TenantMessage,
+  found: TenantRecord | undefined,
+  decision: TenantDecision,
+  { id, asked }: Pick<OperationContext, 'id' | 'asked'>,
+): TenantRecord {
+  const { displayName, contact, plan, isolation, features, level, scopes, readers, tenant, target } = message;
+  const limits = limitsOf(plan);
+  const { claimedActor: _, ...order } = asked;
+  const request = { tenant, isolation, instance: target.instance, database: target.database, features };
+  const now = new Date();
+  const wanted = {
+    tenant,
+    displayName,
+    contact,
+    plan,
+    limits,
+    isolation,
+    region: message.region ?? null,
+    features,
+    level,
+    scopes,
+    readers,
+    holder: id,
+    operation: id,
+    order,
+    changedAt: now,
+  };
+  if (decision.kind === 'begin' || found === undefined) {
+    return {
+      ...wanted,
+      state: 'bootstrapping',
+      incarnation: decision.kind === 'begin' ? decision.incarnation : 1,
+      place: placeOf(request, config()),
+      createdAt: now,
+      removedAt: null,
+      failure: null,
+      archive: found?.archive ?? null,
+      restored: message.restore ?? null,
+    };
+  }
+  refuseMismatch(message, found);
+  const kept = known(found.place);
+  return {
+    ...found,
+    ...wanted,
+    // What is being changed goes on working meanwhile; and what is being taken back is, until that is done.
+    state: found.state === 'active' || decision.kind === 'compensate' ? found.state : 'bootstrapping',
+    failure: decision.kind === 'compensate' ? found.failure : null,
+    place: { ...placeOf(request, config(), () => 'unused'), ...kept },
+  };
+}
+
+/** What a tenant has keeps its name, whatever new ones are called. */
+function known(place: TenantPlace): TenantPlace {
+  const named = Object.entries(place).filter(([, name]) => name !== null);
+  return Object.fromEntries(named) as unknown as TenantPlace;
+}
+
+function limitsOf(name: string): Plan {
+  const { DROVER_PLANS: plans } = config();
+  const plan = Object.hasOwn(plans, name) ? plans[name] : undefined;
+  if (plan) return plan;
+  throw new OperationError(
+    'UNKNOWN_PLAN',
+    `There is no plan ${name}. Those in DROVER_PLANS are: ${Object.keys(plans).join(', ')}.`,
+    { details: { problems: [{ path: 'data.plan', message: 'is not a plan of DROVER_PLANS' }] } },
+  );
+}
+
+/** @throws OperationError `TENANT_MISMATCH` where a message says something else of a tenant than is so */
+function refuseMismatch(
+  message: TenantMessage,
+  { tenant, isolation, place, features, level, restored }: TenantRecord,
+): void {
+  const { target, restore } = message;
+  const differing = [
+    ['isolation', isolation, message.isolation],
+    ['target.instance', place.instance, target.instance],
+    ['target.database', place.database, target.database ?? place.database],
+    ['features.opaqueNames', features.opaqueNames, message.features.opaqueNames],
+    ['level', level, message.level],
+    ['restore', restored, restore ?? restored],
+  ].find(([, is, wanted]) => is !== wanted);
+  if (differing === undefined) return;
+  const [path, is, wanted] = differing;
+  throw new OperationError(
+    'TENANT_MISMATCH',
+    `The tenant ${tenant} is there, with ${path} ${JSON.stringify(is)} and not ${JSON.stringify(wanted)}. That can't be changed.`,
+    { details: { problems: [{ path: `data.${path}`, message: `is ${JSON.stringify(is)}` }] } },
+  );
+}

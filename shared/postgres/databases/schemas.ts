@@ -1,0 +1,22 @@
+import { sql } from '../sql.ts';
+import type { Target } from '../target.ts';
+import type { DatabaseOptions } from './database.ts';
+
+/** Schemas of a database, but for the system's, in which there is something. */
+export function filledSchemas(
+  target: Target,
+  { pools, signal }: Pick<DatabaseOptions, 'pools' | 'signal'>,
+): Promise<string[]> {
+  const { text } = sql`
+    SELECT n.nspname AS name
+      FROM pg_catalog.pg_namespace n
+     WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+       AND (EXISTS (SELECT FROM pg_catalog.pg_class WHERE relnamespace = n.oid)
+         OR EXISTS (SELECT FROM pg_catalog.pg_proc WHERE pronamespace = n.oid)
+         OR EXISTS (SELECT FROM pg_catalog.pg_type WHERE typnamespace = n.oid))
+     ORDER BY 1`;
+  return pools.withConnection(target, { signal }, async (client) => {
+    const { rows } = await client.query<{ name: string }>(text);
+    return rows.map(({ name }) => name);
+  });
+}
