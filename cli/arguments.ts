@@ -71,6 +71,21 @@ export function numberOption(
 }
 
 /**
+ * One of several words given as an option.
+ *
+ * @throws UsageError where it is none of them
+ */
+export function choiceOption<const C extends string>(
+  name: string,
+  text: string | undefined,
+  choices: readonly C[],
+): C | undefined {
+  const choice = choices.find((one) => one === text);
+  if (choice !== undefined || text === undefined) return choice;
+  throw new UsageError(`--${name} must be one of ${choices.join(', ')}.${didYouMean(text, choices)}`);
+}
+
+/**
  * How long a command waits for operations, in milliseconds.
  *
  * @param seconds the value of `--timeout`

@@ -14,6 +14,11 @@ import { showSecretCommand } from './secrets/show.ts';
 import { verifyCommand } from './secrets/verify.ts';
 import { send } from './send.ts';
 import { didYouMean } from './suggest.ts';
+import { listTenantsCommand } from './tenants/list.ts';
+import { removeTenantCommand } from './tenants/remove.ts';
+import { restoreTenantCommand } from './tenants/restore.ts';
+import { showTenantCommand } from './tenants/show.ts';
+import { tenantStepsCommand } from './tenants/steps.ts';
 import { UsageError } from './usage-error.ts';
 
 /** In the order of the help. A name of two words is a command of a group. */
@@ -31,6 +36,11 @@ export const commands: readonly Command[] = [
   rotateCommand,
   secretHistoryCommand,
   verifyCommand,
+  listTenantsCommand,
+  showTenantCommand,
+  tenantStepsCommand,
+  removeTenantCommand,
+  restoreTenantCommand,
   prepare,
 ];
 

@@ -6,6 +6,9 @@ const order = [
   ...[
     'id',
     'secret',
+    'tenant',
+    'step',
+    'position',
     'function',
     'operationId',
     'dryRun',
@@ -15,6 +18,7 @@ const order = [
     'revision',
   ],
   ...['claimedActor', 'traceparent', 'target', 'state', 'epoch', 'owner', 'leaseSeconds', 'renewedAt'],
+  ...['admitted', 'counted', 'notBefore', 'publishAt'],
   ...[
     'createdAt',
     'startedAt',

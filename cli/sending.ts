@@ -31,6 +31,19 @@ export const waitingOptions = {
   json: { type: 'boolean', about: 'print the operation’s record as JSON and nothing else' },
 } as const satisfies Options;
 
+/** For a command that is about one operation: it waits unless it is told not to. */
+export const waitUnlessTold = {
+  type: 'boolean',
+  default: true,
+  about: 'wait until it has ended, and report it: the default; --no-wait only publishes',
+} as const satisfies Options[string];
+
+/** What such a command tells the shell, for its help. */
+export const waitingExitCodes = [
+  'Exit codes: 0 succeeded, planned or (with --no-wait) published; 1 failed; 2 unusable arguments; 3 still',
+  'running when the time was over.',
+] as const;
+
 export interface Message {
   readonly topic: string;
   readonly functionName: string;

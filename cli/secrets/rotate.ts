@@ -1,7 +1,15 @@
 import { parseArguments, waitingTimeMs } from '../arguments.ts';
 import { withCloud } from '../cloud.ts';
 import type { Command, Options } from '../command.ts';
-import { attributesOf, messageOptions, sendAndWait, sendOnly, waitingOptions } from '../sending.ts';
+import {
+  attributesOf,
+  messageOptions,
+  sendAndWait,
+  sendOnly,
+  waitingExitCodes,
+  waitingOptions,
+  waitUnlessTold,
+} from '../sending.ts';
 import { secretMessage } from './message.ts';
 import { findSecret, readSecretId } from './record.ts';
 
@@ -11,11 +19,7 @@ const options = {
     about: 'also within the grace period, and while the login to be changed is in use: breaks who uses it',
   },
   ...messageOptions,
-  wait: {
-    type: 'boolean',
-    default: true,
-    about: 'wait until it has ended, and report it: the default; --no-wait only publishes',
-  },
+  wait: waitUnlessTold,
   ...waitingOptions,
 } as const satisfies Options;
 
@@ -27,8 +31,7 @@ export const rotateCommand: Command = {
   description: [
     'Asks for it and waits for the end. The former credential goes on working for the secret’s grace period.',
     '',
-    'Exit codes: 0 succeeded, planned or (with --no-wait) published; 1 failed; 2 unusable arguments; 3 still',
-    'running when the time was over.',
+    ...waitingExitCodes,
   ].join('\n'),
   options,
   examples: ['secrets rotate billing-db', 'secrets rotate billing-db --dry-run'],

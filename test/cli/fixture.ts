@@ -224,3 +224,17 @@ export function newId(): string {
   messages += 1;
   return `operation-${messages}`;
 }
+
+/** The lines of an indented list, by their names. */
+export function facts(stdout: string): Record<string, string> {
+  const lines = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
+  return Object.fromEntries(lines.map(([name = '', ...rest]) => [name, rest.join('  ')]));
+}
+
+/** The cells of a table. */
+export function cells(stdout: string): string[][] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => line.split(/ {2,}/));
+}

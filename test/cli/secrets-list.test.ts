@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { secretsCollection } from '../../shared/registry/secrets/model.ts';
-import { drover, droverInCloud, useCloud } from './fixture.ts';
+import { cells, drover, droverInCloud, useCloud } from './fixture.ts';
 import { inDays, secretsFunction, seed, shown } from './secrets-fixture.ts';
 
 const cloud = useCloud([secretsFunction]);
@@ -24,12 +24,7 @@ test('shows by name what each is, where, how it stands and when it is due', asyn
   );
   const { code, stdout, stderr } = await secrets('list', '--instance', elsewhere);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  expect(
-    stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.split(/ {2,}/)),
-  ).toEqual([
+  expect(cells(stdout)).toEqual([
     ['SECRET', 'KIND', 'WHERE', 'STATE', 'AGE', 'DUE', 'LAST'],
     ['list-a', 'postgres two-user', `${elsewhere}/app.billing writer`, 'retiring', '3 d', '-', '-'],
     [

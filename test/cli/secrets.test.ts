@@ -1,16 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { OperationError } from '../../shared/operation/errors.ts';
-import { droverHere, droverInCloud, newId, receive, subscribe, useCloud } from './fixture.ts';
+import { cells, droverHere, droverInCloud, facts, newId, receive, subscribe, useCloud } from './fixture.ts';
 import { inDays, instance, secretsFunction, seed, shown, startSecretsWorker } from './secrets-fixture.ts';
 
 const cloud = useCloud([secretsFunction]);
 const secrets = (...args: string[]) => droverInCloud('secrets', ...args);
-
-/** The lines of an indented list, by their names. */
-function facts(stdout: string): Record<string, string> {
-  const lines = stdout.split('\n').map((line) => line.trim().split(/ {2,}/));
-  return Object.fromEntries(lines.map(([name = '', ...rest]) => [name, rest.join('  ')]));
-}
 
 describe('drover secrets show', () => {
   test('shows versions, dates, what is under way and what came last', async () => {
@@ -120,12 +114,7 @@ test('history lists what became of it as the registry has it, newest first', asy
   const table = await secrets('history', 'old');
   const json = await secrets('history', 'old', '--json');
   const none = await secrets('history', 'new');
-  expect(
-    table.stdout
-      .trimEnd()
-      .split('\n')
-      .map((line) => line.split(/ {2,}/)),
-  ).toEqual([
+  expect(cells(table.stdout)).toEqual([
     ['AT', 'ACTION', 'VERSION', 'RESULT', 'OPERATION', 'ACTOR', 'DETAIL'],
     [shown(newer), 'rotate', '-', 'LOGIN_IN_USE', 'e'.repeat(40), '-', 'two\\nlines'],
     [shown(older), 'create', '1', 'ok', 'f'.repeat(40), 'alice'],

@@ -77,6 +77,26 @@ test.each([
     ['secrets', 'verify'],
     ['--all', '--instance', '--repair', '--actor', '--timeout', '--json'],
   ],
+  [
+    ['tenants', 'list'],
+    ['--state', '--plan', '--instance', '--limit', '--json'],
+  ],
+  [['tenants', 'show'], ['--json']],
+  [['tenants', 'steps'], ['--json']],
+  [
+    ['tenants', 'remove'],
+    [
+      ...['--confirm', '--archive', '--allow-incomplete', '--dataset', '--storage'],
+      ...['--id', '--dry-run', '--actor', '--wait', '--timeout', '--json'],
+    ],
+  ],
+  [
+    ['tenants', 'restore'],
+    [
+      ...['--archive', '--display-name', '--contact', '--plan', '--isolation', '--instance', '--database'],
+      ...['--region', '--id', '--dry-run', '--actor', '--wait', '--timeout', '--json'],
+    ],
+  ],
   [['prepare'], ['--project', '--function']],
 ])('the help of %j has its usage, its options and an example', async (words, options) => {
   const { code, stdout, stderr } = await droverHere(...words, '--help');
