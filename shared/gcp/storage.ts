@@ -54,7 +54,8 @@ async function open(): Promise<Storage> {
   const { Storage, IdempotencyStrategy } = await import('@google-cloud/storage');
   return new Storage({
     projectId: config().GOOGLE_CLOUD_PROJECT,
-    retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways },
+    // A pause is short, in seconds: who asks comes again with the next delivery.
+    retryOptions: { idempotencyStrategy: IdempotencyStrategy.RetryAlways, maxRetryDelay: 1 },
   });
 }
 

@@ -94,7 +94,7 @@ describe('an object', () => {
     await expect(readObject(first, signal)).rejects.toMatchObject({ code: 'GOOGLE_NOT_FOUND' });
   });
 
-  it.each([1, 300_000, 20_000_000])('of %i bytes is uploaded from a stream', async (size) => {
+  it.each([1, 300_000, 9_000_000])('of %i bytes is uploaded from a stream', async (size) => {
     const content = randomBytes(size);
 
     const written = await upload('big', content, { metadata: { rows: '7' } });
