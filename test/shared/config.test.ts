@@ -41,6 +41,12 @@ describe('the configuration', () => {
       DROVER_ROTATIONS_AT_A_TIME: 20,
       DROVER_ROTATIONS_PER_INSTANCE: 4,
       DROVER_ROTATION_FAILURES: 5,
+      DROVER_PLANS: expect.objectContaining({ STARTER: expect.anything(), SCALE: expect.anything() }),
+      DROVER_TENANTS_BUCKET: '',
+      DROVER_ARCHIVE_BUCKET: '',
+      DROVER_REGION: 'EU',
+      DROVER_DATASET: 'drover',
+      DROVER_KMS_KEY: '',
       DROVER_LOG_LEVEL: 'info',
     });
   });

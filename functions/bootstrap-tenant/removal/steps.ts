@@ -1,9 +1,10 @@
 import { closeLogins } from '../../../shared/postgres/logins/remove.ts';
 import type { TenantRecord } from '../../../shared/registry/tenants/model.ts';
+import { readStep, stepRef } from '../../../shared/registry/tenants/store.ts';
 import type { RemoveMessage } from '../message.ts';
 import type { Saga, Step } from '../saga/step.ts';
 import { dropApiKey } from '../steps/api-key.ts';
-import { dropOwnDatabase } from '../steps/database.ts';
+import { database as databaseStep, dropOwnDatabase } from '../steps/database.ts';
 import { dataset as datasetStep } from '../steps/dataset.ts';
 import { dropOwnLogins, reachable } from '../steps/login.ts';
 import { dropQuota } from '../steps/quota.ts';
@@ -28,7 +29,7 @@ export function removalSteps(message: RemoveMessage, { place, isolation }: Tenan
       : []),
   ];
   const safe = ['close', ...archives.map(({ name }) => name)];
-  const content = deleting(isolation === 'database' ? (saga) => dropOwnDatabase(saga, false) : dropOwnSchema);
+  const content = deleting(isolation === 'database' ? dropDatabaseOf : dropOwnSchema);
   const deletions = [
     step('delete-login', safe, deleting(dropOwnLogins)),
     step(`delete-${isolation}`, [...safe, 'delete-login'], content),
@@ -61,6 +62,12 @@ function step(name: string, needs: readonly string[], make: Make): Step {
 
 function deleting(take: Step['undo']): Make {
   return async (saga) => ({ changes: await take(saga) });
+}
+
+/** One that was made and not marked, for its maker died, is known by the record of the step. */
+async function dropDatabaseOf(saga: Saga) {
+  const made = readStep(await stepRef(saga.ref, databaseStep.name).get());
+  return dropOwnDatabase(saga, made?.found === 'absent');
 }
 
 /** The logins can't log in any more, and have no sessions. With its state, the tenant's API keys are dead, too. */

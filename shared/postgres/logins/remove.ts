@@ -41,11 +41,13 @@ export async function dropLogins(
   const step = { ...options, dryRun: false };
   const parts: Offboarded[] = [];
   for (const login of await ownLogins(scope, logins, options)) {
-    parts.push(
+    const emptied = together(
       await closePrincipal(pools, target, login, step),
       await offboardInDatabase(pools, target, login, step),
-      await dropPrincipal(pools, target, login, { ...step, offboarded: [target.database] }),
     );
+    const dropped = await dropPrincipal(pools, target, login, { ...step, offboarded: [target.database] });
+    // What was out of reach went with the role, such as memberships by others.
+    parts.push(dropped.remaining ? emptied : { ...emptied, notes: [], remaining: false }, dropped);
   }
   return changesOf(together(nothing, ...parts));
 }

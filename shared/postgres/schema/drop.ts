@@ -155,7 +155,6 @@ WITH RECURSIVE settings AS (
     JOIN pg_catalog.pg_roles r ON r.oid = s.objoid
    WHERE s.classoid = 'pg_catalog.pg_authid'::regclass
      AND starts_with(s.description, ${mark})
-     AND s.description::jsonb ->> 'schema' = ${schema}
 ), lost AS (
   SELECT d.classid, d.objid, false AS owned FROM dependent d
    UNION
@@ -184,7 +183,7 @@ WITH RECURSIVE settings AS (
      SELECT coalesce(o.schema, quote_ident(n.nspname),
                      CASE WHEN o.type = 'schema' THEN o.name WHEN l.owned THEN '' END) AS name
    ) place
-   WHERE place.name <> ${schema} AND place.name !~ '^pg_(toast|temp|catalog)'
+   WHERE place.name <> quote_ident(${schema}) AND place.name !~ '^pg_(toast|temp|catalog)'
    LIMIT 20
 )
 SELECT jsonb_build_object(

@@ -45,8 +45,9 @@ export function decideTenant(
   const { holder, tenant } = found;
   const isMine = holder === wish.operation;
   if (holder !== null && !isMine && !holderEnded) return { kind: 'refused', error: busy(tenant, holder) };
-  if (!isMine && found.operation !== wish.operation && isOlder(wish.order, found.order))
-    return { kind: 'superseded' };
+  // What came to nothing stands against nobody.
+  const counts = found.state !== 'failed' && found.operation !== wish.operation;
+  if (!isMine && counts && isOlder(wish.order, found.order)) return { kind: 'superseded' };
   return wish.action === 'remove' ? decideRemoval(found, wish) : decideBootstrap(found, wish, isMine);
 }
 

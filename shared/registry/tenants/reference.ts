@@ -1,8 +1,8 @@
 import type { DocumentReference, Firestore } from '@google-cloud/firestore';
-import { hash } from '../../operation/canonical.ts';
+import { tenantDocumentId } from './document-id.ts';
 import { tenantsCollection } from './model.ts';
 
 /** The document of a tenant, for those who have no operation: the same that an operation's `registry` gives. */
 export function tenantDocument(db: Firestore, tenant: string): DocumentReference {
-  return db.collection(tenantsCollection).doc(hash(tenant).slice(0, 40));
+  return db.collection(tenantsCollection).doc(tenantDocumentId(tenant));
 }
