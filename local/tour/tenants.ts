@@ -1,7 +1,7 @@
 import { SecretManagerServiceClient } from '@google-cloud/secret-manager';
 import { credentials } from '@grpc/grpc-js';
 import pg from 'pg';
-import { hash } from '../../shared/operation/canonical.ts';
+import { tenantDocumentId } from '../../shared/registry/tenants/document-id.ts';
 import { localProject, type Stack } from '../stack.ts';
 import { type Step, target } from './step.ts';
 
@@ -156,7 +156,7 @@ async function showAttempts(stack: Stack): Promise<boolean> {
     port: Number(port),
     ssl: false,
   });
-  const steps = await db.collection('tenants').doc(hash('initech').slice(0, 40)).collection('steps').get();
+  const steps = await db.collection('tenants').doc(tenantDocumentId('initech')).collection('steps').get();
   await db.terminate();
   const attempts = steps.docs
     .map((one) => one.data() as { step: string; position: number; state: string; attempts: number })

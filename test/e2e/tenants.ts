@@ -1,9 +1,9 @@
 import type pg from 'pg';
 import { afterAll, afterEach, beforeAll, expect } from 'vitest';
 import { localInstance, type StackOptions } from '../../local/stack.ts';
-import { hash } from '../../shared/operation/canonical.ts';
 import { withDates } from '../../shared/registry/dates.ts';
 import type { RecordedError } from '../../shared/registry/operations.ts';
+import { tenantDocumentId } from '../../shared/registry/tenants/document-id.ts';
 import type { StepRecord, TenantRecord } from '../../shared/registry/tenants/model.ts';
 import { confirmationOf, readSteps } from '../../shared/registry/tenants/store.ts';
 import { connectedAs, secretsOf, type TestSecrets } from '../support/secrets.ts';
@@ -63,7 +63,7 @@ export function useTenants(
   let stack: TestStack;
   let secrets: TestSecrets;
   let sent = 0;
-  const refOf = (tenant: string) => stack.db.collection('tenants').doc(hash(tenant).slice(0, 40));
+  const refOf = (tenant: string) => stack.db.collection('tenants').doc(tenantDocumentId(tenant));
   const cloud: TenantsStack = {
     get stack() {
       return stack;
