@@ -43,7 +43,7 @@ const lazyMessageClasses: Plugin = {
   setup({ onLoad }) {
     const exporting = /const (\w+) = (.*require\("\.\.\/protos\/\w+"\)\)?);\s+exports\.\1 = \1;/g;
     const files =
-      /[\\/](?:google-gax|@google-cloud[\\/](?:firestore-api|pubsub|pubsub-api|secret-manager))[\\/]build[\\/]src[\\/](?:index|fallback)\.js$/;
+      /[\\/](?:google-gax|@google-cloud[\\/](?:firestore-api|kms|pubsub|pubsub-api|secret-manager))[\\/]build[\\/]src[\\/](?:index|fallback)\.js$/;
     onLoad({ filter: files }, async ({ path: file }) => {
       const text = await readFile(file, 'utf8');
       const contents = text.replace(

@@ -4,6 +4,7 @@ import { cloudEvent } from '@google-cloud/functions-framework';
 import { getTestServer } from '@google-cloud/functions-framework/testing';
 import { config } from '../shared/config.ts';
 import { closeFirestore } from '../shared/gcp/firestore.ts';
+import { closeKms } from '../shared/gcp/kms.ts';
 import { closePubSub } from '../shared/gcp/pubsub.ts';
 import { closeSecretManager } from '../shared/gcp/secretmanager.ts';
 import { drain } from '../shared/operation/running.ts';
@@ -55,6 +56,7 @@ async function stop(server: Server, log: Logger, signal: string): Promise<void> 
     closeFirestore(),
     closePubSub(),
     closeSecretManager(),
+    closeKms(),
   ]);
   log.log('INFO', 'stopped', { signal, handedBack: aborted });
   process.exit(0);

@@ -145,7 +145,12 @@ const configSchema = z.object({
   /** The platform's own dataset. */
   DROVER_DATASET: z.string().default('drover'),
   /** The Cloud KMS key that encrypts API keys: `projects/…/locations/…/keyRings/…/cryptoKeys/…`. */
-  DROVER_KMS_KEY: z.string().default(''),
+  DROVER_KMS_KEY: z
+    .string()
+    .regex(/^(?:projects\/[^/]+\/locations\/[^/]+\/keyRings\/[^/]+\/cryptoKeys\/[^/]+)?$/, {
+      error: 'must be the name of a key: projects/…/locations/…/keyRings/…/cryptoKeys/…',
+    })
+    .default(''),
 
   DROVER_LOG_LEVEL: z.enum(['debug', 'info', 'warning', 'error']).default('info'),
 });

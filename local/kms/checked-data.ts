@@ -19,11 +19,7 @@ export interface CheckedData {
  * @throws INVALID_ARGUMENT
  * @see https://cloud.google.com/kms/docs/data-integrity-guidelines
  */
-export function checkedData(
-  request: Message,
-  field: string,
-  maximum = maximumBytes,
-): CheckedData {
+export function checkedData(request: Message, field: string, maximum = maximumBytes): CheckedData {
   const name = field.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   const data = (request[name] as Buffer | undefined) ?? Buffer.alloc(0);
   if (data.length > maximum) {

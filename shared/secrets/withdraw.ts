@@ -10,7 +10,7 @@ const withdrawMs = 10_000;
 
 /** Whether this attempt has to look what became of a version that it sent: somebody else was faster. */
 export function isOvertaken(error: unknown, { signal, assertHeld }: OperationContext): boolean {
-  if (error instanceof SecretChanged) return true;
+  if (error instanceof SecretChanged || classify(error).code === 'LEASE_LOST') return true;
   try {
     assertHeld();
   } catch {

@@ -3,6 +3,7 @@ const secretName = /passw|secret|token|private_?key|authorization|credential|api
 const secretText: readonly (readonly [RegExp, string])[] = [
   [/\b(\w+:\/\/[^\s:@/]*:)[^\s/]+@/g, '$1[redacted]@'],
   [/\b(Bearer|Basic)\s+[\w.~+/=-]+/gi, '$1 [redacted]'],
+  [/_api_[0-9A-Za-z]{43}/g, '_api_[redacted]'],
   [/SCRAM-SHA-256\$[^\s'"]+/g, '[redacted]'],
   [/\b(PASSWORD\s+)'(?:[^']|'')*'/gi, "$1'[redacted]'"],
   [/-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)/g, '[redacted]'],

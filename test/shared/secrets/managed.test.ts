@@ -39,6 +39,12 @@ const secrets: fc.Arbitrary<ManagedSecret> = fc.oneof(
     ...settings,
   }),
   fc.record({ kind: fc.constant('api-key' as const), prefix: name, ...settings }),
+  fc.record({
+    kind: fc.constant('api-key' as const),
+    prefix: name,
+    tenant: fc.option(fc.record({ id: name, incarnation: days, scopes: fc.array(name) })),
+    ...settings,
+  }),
   fc.record({ kind: fc.constant('random' as const), ...settings }),
 );
 

@@ -1,6 +1,7 @@
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { newApiKey } from '../../../shared/api-keys/key.ts';
 import { redact } from '../../../shared/telemetry/redact.ts';
 
 /** As a generator of passwords would make it; what may stand in a URL may be more. */
@@ -62,6 +63,17 @@ describe('a secret', () => {
           const shown = JSON.stringify(redact({ list: [{ [name]: value }] }));
           expect(shown).toBe(`{"list":[{"${name}":"[redacted]"}]}`);
         }
+      }),
+    );
+  });
+
+  it('does not survive where it is an API key, whatever it is glued to', () => {
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a-z0-9_]{3,50}$/), around, (tenant, [before, after]) => {
+        const key = newApiKey(tenant);
+        const text = `${before.join(' ')}"${key}"${after.join('')}`;
+        expect(redact(text)).not.toContain(key.slice(-43));
+        expect(redact(text)).toContain(`${tenant}_api_[redacted]`);
       }),
     );
   });
