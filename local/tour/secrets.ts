@@ -1,7 +1,6 @@
-import { SecretManagerServiceClient } from '@google-cloud/secret-manager';
-import { credentials } from '@grpc/grpc-js';
 import { openSecretPool, type SecretPool } from '../../docs/examples/reading-secrets/node.ts';
 import { localProject, type Stack } from '../stack.ts';
+import { secretManagerOf } from './secret-manager.ts';
 import { type Step, target } from './step.ts';
 
 const secret = 'billing-app';
@@ -72,13 +71,7 @@ export const secretSteps: readonly Step[] = [
 ];
 
 async function startApplication(stack: Stack): Promise<Application> {
-  const address = new URL(`http://${stack.environment['SECRETMANAGER_EMULATOR_HOST']}`);
-  const secrets = new SecretManagerServiceClient({
-    apiEndpoint: address.hostname,
-    port: Number(address.port),
-    sslCreds: credentials.createInsecure(),
-    clientOptions: { universeDomain: 'googleapis.com' },
-  });
+  const secrets = secretManagerOf(stack);
   const version = `projects/${localProject}/secrets/${secret}/versions/current`;
   const pool = await openSecretPool({ secrets, version, refreshMs, pool: { max: workers, ssl: false } });
   const logins = new Map<string, number>();

@@ -1,8 +1,7 @@
-import { SecretManagerServiceClient } from '@google-cloud/secret-manager';
-import { credentials } from '@grpc/grpc-js';
 import pg from 'pg';
 import { tenantDocumentId } from '../../shared/registry/tenants/document-id.ts';
 import { localProject, type Stack } from '../stack.ts';
+import { secretManagerOf } from './secret-manager.ts';
 import { type Step, target } from './step.ts';
 
 const bootstrap = (id: string, message: object): string[] => [
@@ -112,13 +111,7 @@ async function tries(client: pg.Client, schema: string): Promise<string[]> {
 
 /** Connects as a tenant’s application does: with what its secret says. */
 async function connectAs(stack: Stack, name: string): Promise<pg.Client> {
-  const address = new URL(`http://${stack.environment['SECRETMANAGER_EMULATOR_HOST']}`);
-  const secrets = new SecretManagerServiceClient({
-    apiEndpoint: address.hostname,
-    port: Number(address.port),
-    sslCreds: credentials.createInsecure(),
-    clientOptions: { universeDomain: 'googleapis.com' },
-  });
+  const secrets = secretManagerOf(stack);
   const version = `projects/${localProject}/secrets/tenant-${name}-database/versions/current`;
   const [{ payload }] = await secrets.accessSecretVersion({ name: version });
   await secrets.close();
