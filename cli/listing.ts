@@ -1,12 +1,22 @@
 import type { Firestore, Query } from '@google-cloud/firestore';
-import { type OperationRecord, operationsCollection } from '../shared/registry/operations.ts';
+import { isStuck, type OperationRecord, operationsCollection } from '../shared/registry/operations.ts';
 import { type Found, foundIn } from './found.ts';
 import { collect } from './paging.ts';
 
 /** All of a record but its message, which may be long; that there is one shows by its attributes. */
 const listedFields = [
   ...['function', 'operationId', 'dryRun', 'messageHash', 'messageId', 'publishedAt', 'revision'],
-  ...['claimedActor', 'traceparent', 'target', 'state', 'epoch', 'leaseSeconds', 'renewedAt'],
+  ...[
+    'claimedActor',
+    'traceparent',
+    'target',
+    'tenant',
+    'state',
+    'notBefore',
+    'epoch',
+    'leaseSeconds',
+    'renewedAt',
+  ],
   ...['createdAt', 'startedAt', 'finishedAt', 'durationMs', 'changes', 'notes', 'truncated', 'error'],
   ...['reason', 'reported', 'deadLettered', 'payload.attributes', 'expireAt'],
 ] as const;
@@ -45,7 +55,7 @@ function newestFirst(db: Firestore, selection: Selection): Query {
 }
 
 /**
- * What failed for good and whose message was kept, and what was reopened since but hasn't run yet, so that a replay that
+ * What failed for good and whose message was kept, or of which nothing was heard any more, and what was reopened since but hasn't run yet, so that a replay that
  * was cut short is seen. The newest operation first.
  */
 export async function listDeadLetters(
@@ -55,6 +65,7 @@ export async function listDeadLetters(
   return listOperations(
     { function: name, states: ['failed', 'pending'] },
     limit,
-    ({ payload, error }) => Boolean(payload) && (code === undefined || error?.code === code),
+    ({ state, payload, error }) =>
+      (Boolean(payload) || isStuck({ state, error })) && (code === undefined || error?.code === code),
   );
 }

@@ -15,6 +15,7 @@ const colours = {
   failed: 'red',
   running: 'blue',
   pending: 'yellow',
+  deferred: 'yellow',
 } as const satisfies Record<OperationState, string>;
 
 /** Colours a text by the state it is about, on a terminal. */
@@ -47,13 +48,19 @@ export function operationReport({ id, record }: Found, { whole }: { whole: boole
     ...section(record.state === 'planned' ? 'Would change' : 'Changes', cut(changes, changeLines)),
     ...(record.state === 'succeeded' && changes.length === 0 ? ['', 'Nothing had to be changed.'] : []),
     ...(record.state === 'planned' && changes.length === 0 ? ['', 'Nothing would have to be changed.'] : []),
+    ...section('Result', resultLines(record.result ?? {})),
     ...section('Statements', cut(statements, statementLines)),
     ...section('Notes', cut(notes, noteLines)),
-    ...section(isFinal(record.state) ? 'Error' : 'Last error', error ? errorLines(error) : []),
+    ...section(errorTitle(record.state), error ? errorLines(error) : []),
     ...(record.state === 'failed' && record.payload
       ? ['', `To run it again: drover dead-letters replay ${id}`]
       : []),
   ];
+}
+
+function errorTitle(state: OperationState): string {
+  if (state === 'deferred') return 'It waits because';
+  return isFinal(state) ? 'Error' : 'Last error';
 }
 
 /** The state as a table shows it. */
@@ -78,17 +85,21 @@ function headline(record: OperationRecord): string {
 }
 
 function facts(id: string, record: OperationRecord): [string, string][] {
-  const { target, revision, claimedActor, epoch, state, finishedAt } = record;
+  const { target, tenant, revision, claimedActor, epoch, state, finishedAt, notBefore } = record;
   return [
     ['operation', record.operationId],
     ['record', id],
     ...(target === undefined ? [] : [['target', target] satisfies [string, string]]),
+    ...(tenant === undefined ? [] : [['tenant', tenant] satisfies [string, string]]),
     ...(revision === undefined ? [] : [['revision', String(revision)] satisfies [string, string]]),
     [
       'asked for',
       timeText(record.publishedAt) + (claimedActor === undefined ? '' : ` by ${claimedActor} (as claimed)`),
     ],
     ...(isFinal(state) && finishedAt ? [['ended', timeText(finishedAt)] satisfies [string, string]] : []),
+    ...(state === 'deferred' && notBefore
+      ? [['waits', `until ${timeText(notBefore)}`] satisfies [string, string]]
+      : []),
     ['attempts', String(epoch)],
     ...(record.summary ? [['summary', summaryText(record.summary)] satisfies [string, string]] : []),
   ];
@@ -100,6 +111,15 @@ function summaryText(summary: Readonly<Record<string, number>>): string {
     .join(', ');
 }
 
+/** Names and places, one on a line. */
+function resultLines(result: Readonly<Record<string, unknown>>): string[] {
+  const width = Math.max(0, ...Object.keys(result).map((name) => name.length));
+  return Object.entries(result).map(([name, value]) => {
+    const text = typeof value === 'string' ? value : JSON.stringify(value);
+    return `${name.padEnd(width)}  ${printableLine(text)}`;
+  });
+}
+
 function changeLines(changes: readonly Change[]): string[] {
   return table(
     ['', '', '', ''],
@@ -107,6 +127,7 @@ function changeLines(changes: readonly Change[]): string[] {
   ).slice(1);
 }
 
-function durationText(milliseconds: number): string {
+/** `830 ms`, `2.4 s` */
+export function durationText(milliseconds: number): string {
   return milliseconds < 1000 ? `${milliseconds} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
 }

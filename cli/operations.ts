@@ -1,4 +1,5 @@
-import { numberOption, parseArguments } from './arguments.ts';
+import type { OperationRecord } from '../shared/registry/operations.ts';
+import { choiceOption, numberOption, parseArguments } from './arguments.ts';
 import { ask, withCloud } from './cloud.ts';
 import { type Command, type ExitCode, exitCode, type Options } from './command.ts';
 import { type Found, withWholeLists } from './found.ts';
@@ -7,11 +8,9 @@ import { findOperation } from './lookup.ts';
 import { operationReport, paintState, stateText, timeText } from './operation-report.ts';
 import { notice, print } from './output.ts';
 import { recordJson, recordsJson } from './record-json.ts';
-import { didYouMean } from './suggest.ts';
 import { table } from './table.ts';
-import { UsageError } from './usage-error.ts';
 
-const states = ['running', 'pending', 'succeeded', 'planned', 'failed'];
+const states = ['running', 'pending', 'deferred', 'succeeded', 'planned', 'failed'];
 
 const options = {
   function: { type: 'string', placeholder: 'NAME', about: 'only those of one function' },
@@ -34,11 +33,9 @@ export const operations: Command = {
   async run(args) {
     const { values, positionals } = parseArguments(options, args, ['ID']);
     const [id] = positionals;
-    const { function: name, state, json = false } = values;
+    const { function: name, json = false } = values;
     const limit = numberOption('limit', values.limit, { least: 1, most: 1000, whole: true });
-    if (state !== undefined && !states.includes(state)) {
-      throw new UsageError(`--state must be one of ${states.join(', ')}.${didYouMean(state, states)}`);
-    }
+    const state = choiceOption('state', values.state, states);
     return withCloud(['Firestore'], () =>
       id === undefined ? list({ function: name, state }, limit, json) : show(id, json),
     );
@@ -65,6 +62,12 @@ async function list(
   return exitCode.done;
 }
 
+/** Why it failed; of a deferred one why it waits, and how long. */
+function codeText({ state, error, notBefore }: OperationRecord): string {
+  const until = state === 'deferred' && notBefore ? ` until ${timeText(notBefore)}` : '';
+  return `${error?.code ?? ''}${until}`;
+}
+
 /** Operations, one a line. */
 export function operationsTable(found: readonly Found[]): string[] {
   return table(
@@ -76,7 +79,7 @@ export function operationsTable(found: readonly Found[]): string[] {
       record.operationId,
       record.target ?? '-',
       record.changes === undefined ? '-' : `${record.changes.length}${record.truncated ? '+' : ''}`,
-      record.error?.code ?? '',
+      codeText(record),
     ]),
   );
 }

@@ -1,4 +1,5 @@
 import type { OperationRecord } from '../shared/registry/operations.ts';
+import { timeText } from './operation-report.ts';
 import { printableLine } from './printable.ts';
 
 /** One line that is written over again and again while somebody waits. */
@@ -37,7 +38,11 @@ export function startProgress(stream: NodeJS.WriteStream = process.stderr): Prog
 export function describeProgress(record: OperationRecord | undefined, elapsedSeconds: number): string {
   const elapsed = `${Math.floor(elapsedSeconds)} s`;
   if (record === undefined) return `${elapsed}  published; no worker has taken it yet`;
-  const { state, epoch, error } = record;
+  const { state, epoch, error, notBefore } = record;
+  if (state === 'deferred' && notBefore) {
+    const until = `${elapsed}  deferred until ${timeText(notBefore)}`;
+    return printableLine(error ? `${until}: ${error.message}` : until);
+  }
   if (state !== 'pending') return `${elapsed}  ${state}, attempt ${epoch}`;
   const last = error ? `; the last one failed with ${error.code}: ${error.message}` : '';
   return printableLine(`${elapsed}  pending after attempt ${epoch}${last}`);

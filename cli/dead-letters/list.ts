@@ -21,7 +21,8 @@ export const listCommand: Command = {
   summary: 'list what failed for good',
   description: [
     'What failed for good, its message kept for replay; the newest operation first. The reason is `rejected`',
-    '(the message itself was refused), `permanent` (doing it was) or `exhausted` (every delivery failed).',
+    '(the message itself was refused), `permanent` (doing it was) or `exhausted` (every delivery failed). What is',
+    '`STUCK` is listed too: its message may come yet, and is kept only where it was replayed before.',
   ].join('\n'),
   options,
   examples: ['dead-letters list --function create-schema --code NOT_ALLOWED'],

@@ -28,7 +28,7 @@ export async function chooseAll(filters: {
   function?: string | undefined;
   code?: string | undefined;
 }): Promise<Chosen> {
-  const found = await listDeadLetters(filters);
+  const found = (await listDeadLetters(filters)).filter(({ record }) => isReplayable(record));
   notice(`Replaying ${found.length} dead letter${found.length === 1 ? '' : 's'}`);
   return { ids: found.map(({ id }) => id).reverse(), failures: 0 };
 }

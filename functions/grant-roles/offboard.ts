@@ -1,7 +1,6 @@
-import { firestore } from '../../shared/gcp/firestore.ts';
 import { sqlAdminFor } from '../../shared/gcp/sqladmin.ts';
 import type { SetScope } from '../../shared/grants/scope.ts';
-import { takeGrantsBack } from '../../shared/grants/take-back.ts';
+import { setsOf, takeGrantsBack } from '../../shared/grants/take-back.ts';
 import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
@@ -18,7 +17,6 @@ import {
   together,
 } from '../../shared/postgres/offboard/model.ts';
 import type { Target } from '../../shared/postgres/target.ts';
-import { grantsCollection } from '../../shared/registry/grants/model.ts';
 import { recordOffboarding } from '../../shared/registry/grants/offboarded.ts';
 import { Superseded } from '../../shared/registry/intents.ts';
 import type { GrantRolesMessage, GrantWish } from './message.ts';
@@ -98,21 +96,6 @@ function permanent(error: unknown, { signal }: OperationContext): OperationError
   const classified = classify(error);
   if (classified.retryable || signal.aborted || classified.code === 'PRINCIPAL_NOT_ALLOWED') throw error;
   return classified;
-}
-
-async function setsOf(instance: string, principal: string): Promise<SetScope[]> {
-  const db = await firestore();
-  const { docs } = await db
-    .collection(grantsCollection)
-    .where('instance', '==', instance)
-    .where('principals', 'array-contains', principal)
-    .select('database', 'schema')
-    .get();
-  return docs.map((document) => ({
-    instance,
-    database: document.get('database') as string,
-    schema: document.get('schema') as string | null,
-  }));
 }
 
 /** A database that Drover may not enter is the admin's to clear; one that can't be reached now comes again. */

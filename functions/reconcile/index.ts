@@ -8,6 +8,7 @@ import limits from './function.json' with { type: 'json' };
 import { reconcileInstance } from './instance.ts';
 import { type ReconcileMessage, reconcileMessage } from './message.ts';
 import { publishDueSecrets } from './secrets.ts';
+import { keepUp } from './upkeep.ts';
 
 export default defineOperation({
   name: 'reconcile',
@@ -19,7 +20,10 @@ export default defineOperation({
     instance === undefined ? fanOut(all, operation) : reconcileInstance(instance, all, operation),
 });
 
-/** One message for each instance that has something to do: a slow instance delays no other. And one for each secret. */
+/**
+ * One message for each instance that has something to do: a slow instance delays no other. One for each secret. And then
+ * what no operation may be without, which is done here: it is about the registry only.
+ */
 async function fanOut(all: boolean, operation: OperationContext): Promise<Outcome> {
   const instances = await dueInstances(all);
   const changes: Outcome['changes'][number][] = [];
@@ -34,9 +38,10 @@ async function fanOut(all: boolean, operation: OperationContext): Promise<Outcom
     changes.push({ action: 'create', kind: 'message', name: instance });
   }
   const secrets = await publishDueSecrets(operation);
+  const upkeep = await keepUp(operation);
   return {
-    changes: [...changes, ...secrets.changes],
-    notes: secrets.notes,
-    summary: { instances: instances.length, ...secrets.summary },
+    changes: [...changes, ...secrets.changes, ...upkeep.changes],
+    notes: [...secrets.notes, ...upkeep.notes],
+    summary: { instances: instances.length, ...secrets.summary, ...upkeep.summary },
   };
 }

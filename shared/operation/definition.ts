@@ -26,6 +26,8 @@ export interface OperationDefinition<M> {
   ) => { readonly data: Buffer } | { readonly ignore: string } | undefined;
   /** What a message asks for, in the terms of the policy; undefined where that has no say in it. */
   readonly access: (message: M) => AccessRequest | undefined;
+  /** Tenants may send it: `access` names all that a message touches, so that it can be told whether that is theirs. */
+  readonly forTenants?: true;
   /**
    * Makes it so. Called with a message that is valid and allowed, once at a time for an operation. It may be called
    * again after a crash at any point, so it inspects before it acts.

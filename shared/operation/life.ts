@@ -15,7 +15,14 @@ import { notAcknowledged } from './not-acknowledged.ts';
 import { authorize, subjectOf } from './policy.ts';
 import type { Received } from './received.ts';
 import { publishResult } from './report.ts';
-import { invalidMessage, type ParsedData, parseData, readRequest } from './request.ts';
+import {
+  attribute,
+  invalidMessage,
+  type ParsedData,
+  parseData,
+  type Request,
+  readRequest,
+} from './request.ts';
 import { type Limits, runAbortable } from './running.ts';
 
 /** Time kept back from the platform's timeout for ending the operation. */
@@ -27,14 +34,14 @@ const reserveSeconds = 10;
  *     1 deliver      take the message out of its envelope
  *     2 validate     attributes and data; what can never be valid ends as `failed` (rejected)
  *     3 authorize    likewise for what the policy doesn't allow
- *     4 claim        create the record, or find that somebody else did
+ *     4 claim        create the record, or find that somebody else did; a tenant's message is admitted, or deferred
  *     5 run          the handler, under lease and deadline
  *     6 complete     record and registry, in one transaction, if this worker still holds the claim
  *     7 report       the result event, then `reported` on the record
  *     8 acknowledge  return
  *
  * Before 4 nothing has happened and the message comes again. Between 4 and 6 the record is `running` and its lease
- * runs out. Between 6 and 7 the record is final and unreported: the next delivery reports. After 7 a delivery finds
+ * runs out; where it is `deferred` its message is kept and published again. Between 6 and 7 the record is final and unreported: the next delivery reports. After 7 a delivery finds
  * nothing to do.
  */
 export async function deliver<M>(definition: OperationDefinition<M>, event: unknown): Promise<void> {
@@ -51,7 +58,7 @@ export async function deliver<M>(definition: OperationDefinition<M>, event: unkn
   }
   const { request, problems } = readRequest(delivery);
   const data = parseData(delivery.data, definition.message);
-  const refused = refusal(definition, data, problems);
+  const refused = refusal(definition, request, data, problems);
   const operation: Received<M> = {
     definition,
     delivery,
@@ -59,7 +66,11 @@ export async function deliver<M>(definition: OperationDefinition<M>, event: unkn
     data,
     refused,
     id: operationDocumentId(name, request),
-    log: log.with({ operation: request.operationId, ...traceFields(request.traceparent) }),
+    log: log.with({
+      operation: request.operationId,
+      ...(request.tenant === undefined ? {} : { tenant: request.tenant }),
+      ...traceFields(request.traceparent),
+    }),
   };
   const timeoutMs = Math.max(1, definition.timeoutSeconds - reserveSeconds) * 1000;
   await continueTrace(request.traceparent, () =>
@@ -79,13 +90,20 @@ export async function deliver<M>(definition: OperationDefinition<M>, event: unkn
 
 function refusal<M>(
   definition: OperationDefinition<M>,
+  { tenant }: Request,
   data: ParsedData<M>,
   attributeProblems: readonly { path: string; message: string }[],
 ): OperationError | undefined {
   const problems = [...attributeProblems, ...('problems' in data ? data.problems : [])];
   if (problems.length > 0 || 'problems' in data) return invalidMessage(problems);
+  if (tenant !== undefined && !definition.forTenants) return notForTenants(definition.name, tenant);
   const access = definition.access(data.message);
   return access && authorize(definition.name, access, config().DROVER_POLICY.rules);
+}
+
+function notForTenants(name: string, tenant: string): OperationError {
+  const message = `${name} is not for tenants: a message to it can't have the attribute ${attribute.tenant} (${tenant})`;
+  return new OperationError('NOT_ALLOWED', message, { details: { tenant } });
 }
 
 async function handle<M>(operation: Received<M>, limits: Limits): Promise<void> {
@@ -94,6 +112,14 @@ async function handle<M>(operation: Received<M>, limits: Limits): Promise<void> 
   const claimed = await inSpan('drover.claim', {}, () => claimOperation(db, wanted(operation)));
   switch (claimed.kind) {
     case 'claimed': {
+      const { tenant } = operation.request;
+      if (tenant !== undefined && operation.refused === undefined) {
+        // Most messages are the platform's own, and don't wait for this to be loaded.
+        const { admit } = await import('./admit.ts');
+        const verdict = await admit(db, claimed.claim, operation, tenant);
+        if (verdict.kind === 'end') return finish(operation, claimed.claim, verdict.end);
+        if (verdict.kind === 'wait') return;
+      }
       const { end, intent, facts } = await attempt(db, claimed.claim, operation, limits);
       return finish(operation, claimed.claim, end, intent && { intent, facts });
     }

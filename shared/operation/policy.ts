@@ -6,6 +6,10 @@ import { OperationError } from './errors.ts';
 export interface AccessRequest {
   /** Undefined where it has nothing to do with a database. */
   readonly target?: Target | undefined;
+  /** The one schema of it that it is about; undefined where it is about the database as a whole. */
+  readonly schema?: string | undefined;
+  /** Beyond that, what else is changed by it: something of the whole database, or of the whole instance. */
+  readonly reaches?: 'database' | 'instance' | undefined;
   /** Ids of secrets in Secret Manager. */
   readonly secrets?: readonly string[];
   readonly levels: readonly string[];

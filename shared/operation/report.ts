@@ -13,6 +13,7 @@ export interface OperationResult {
   dryRun: boolean;
   target: string | null;
   claimedActor: string | null;
+  tenant: string | null;
   /** Of the attempt that ended it. */
   attempt: number;
   publishedAt: string;
@@ -21,6 +22,8 @@ export interface OperationResult {
   changes: unknown[];
   notes: unknown[];
   summary: Record<string, number> | null;
+  /** What whoever asked has to know to use it: names and places, never values. */
+  result: Record<string, unknown> | null;
   /** It did what it could; the rest is in the notes. */
   partial: boolean;
   /** The lists are longer than shown; the record has them whole. */
@@ -66,6 +69,7 @@ export function resultEvent(id: string, record: OperationRecord) {
     dryRun: record.dryRun,
     target: record.target ?? null,
     claimedActor: record.claimedActor ?? null,
+    tenant: record.tenant ?? null,
     attempt: record.epoch,
     publishedAt: asDate(record.publishedAt).toISOString(),
     finishedAt,
@@ -73,6 +77,7 @@ export function resultEvent(id: string, record: OperationRecord) {
     changes: record.changes ?? [],
     notes: record.notes ?? [],
     summary: record.summary ?? null,
+    result: record.result ?? null,
     partial: record.partial ?? false,
     truncated: record.truncated ?? false,
     error: redact(record.error ?? null),

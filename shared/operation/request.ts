@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { tenantId } from '../tenants/id.ts';
 import { canonicalJson, hash } from './canonical.ts';
 import type { Delivery } from './delivery.ts';
 import { OperationError } from './errors.ts';
@@ -26,6 +27,8 @@ export interface Request {
   /** Who says to have asked. Pub/Sub doesn't authenticate it; nothing is decided by it. */
   readonly claimedActor?: string;
   readonly traceparent?: string;
+  /** Who asks, where it is a tenant: said by who lets tenants ask, and never by a tenant. */
+  readonly tenant?: string;
 }
 
 /** More than anybody reads; a hostile message has no end of them. */
@@ -39,6 +42,7 @@ export const attribute = {
   publishedAt: 'original-publish-time',
   claimedActor: 'claimed-actor',
   traceparent: 'traceparent',
+  tenant: 'tenant',
 } as const;
 
 const wholeNumber = `must be a whole number from 0 to ${Number.MAX_SAFE_INTEGER}`;
@@ -72,6 +76,7 @@ const attributes = z.object({
   [attribute.publishedAt]: recordableTime.optional(),
   [attribute.claimedActor]: z.string().max(256).optional(),
   [attribute.traceparent]: z.string().optional(),
+  [attribute.tenant]: tenantId.optional(),
 });
 
 /**
@@ -92,6 +97,7 @@ export function readRequest(delivery: Delivery): { request: Request; problems: P
   const claimedActor = given[attribute.claimedActor];
   const traceparent = given[attribute.traceparent];
   const publishedAt = given[attribute.publishedAt];
+  const tenant = given[attribute.tenant];
   const request: Request = {
     operationId: given[attribute.operationId] ?? delivery.messageId,
     dryRun: given[attribute.dryRun] === 'true',
@@ -99,6 +105,7 @@ export function readRequest(delivery: Delivery): { request: Request; problems: P
     ...(revision === undefined ? {} : { revision }),
     ...(claimedActor === undefined ? {} : { claimedActor }),
     ...(traceparent === undefined ? {} : { traceparent }),
+    ...(tenant === undefined ? {} : { tenant }),
   };
   return { request, problems };
 }

@@ -11,7 +11,7 @@ import { decideClaim } from '../operation/claim.ts';
 import type { Delivery } from '../operation/delivery.ts';
 import { OperationError } from '../operation/errors.ts';
 import type { Request } from '../operation/request.ts';
-import { type OperationRecord, operationsCollection } from './operations.ts';
+import { isFinal, type OperationRecord, operationsCollection, reopened } from './operations.ts';
 
 /** A worker's hold on an operation. */
 export interface Claim {
@@ -72,7 +72,7 @@ export async function claimOperation(db: Firestore, wanted: Wanted): Promise<Cla
     const found = existing(snapshot);
     const order = orderOf({ ...found.record, publishedAt: found.record.publishedAt.toDate() });
     if (found.record.owner === owner) return claimed(found.record.epoch, found.updateTime, order);
-    const decision = decideClaim(found.record, wanted.messageHash, found.silentSeconds);
+    const decision = decideClaim(found.record, wanted.messageHash, found.silentSeconds, found.readAt);
     if (decision === 'report') return { kind: 'report', record: found.record };
     if (decision !== 'take-over') return { kind: decision };
     const epoch = found.record.epoch + 1;
@@ -85,6 +85,9 @@ export async function claimOperation(db: Firestore, wanted: Wanted): Promise<Cla
           leaseSeconds: wanted.leaseSeconds,
           startedAt,
           renewedAt: startedAt,
+          ...(isFinal(found.record.state) ? reopened : {}),
+          // It had a place among its tenant's; others may have it by now.
+          ...(found.record.admitted ? { admitted: false } : {}),
         },
         { lastUpdateTime: found.updateTime },
       );
@@ -106,7 +109,7 @@ export function firstRecord(
   owner: string,
   now: Date,
 ) {
-  const { operationId, dryRun, publishedAt, revision, claimedActor, traceparent } = request;
+  const { operationId, dryRun, publishedAt, revision, claimedActor, traceparent, tenant } = request;
   return {
     function: functionName,
     operationId,
@@ -118,6 +121,7 @@ export function firstRecord(
     claimedActor,
     traceparent,
     target: wanted.target,
+    tenant,
     state: 'running',
     epoch: 1,
     owner,
@@ -140,6 +144,7 @@ function existing(snapshot: DocumentSnapshot) {
   return {
     record: snapshot.data() as OperationRecord,
     updateTime,
+    readAt: readTime.toDate(),
     silentSeconds: (readTime.toMillis() - updateTime.toMillis()) / 1000,
   };
 }

@@ -9,6 +9,7 @@ import { type Intent, markApplied, withdraw } from './intents.ts';
 import {
   type FailureReason,
   isFinal,
+  leftLine,
   type OperationRecord,
   operationsCollection,
   type RecordedError,
@@ -56,8 +57,9 @@ export async function completeOperation(
     const record = operation?.data() as OperationRecord | undefined;
     if (record?.owner !== claim.owner) throw leaseLost(claim);
     if (isFinal(record.state)) return record; // written before; only the answer was lost
-    transaction.update(claim.ref, fields);
-    if (intent && intended) {
+    transaction.update(claim.ref, { ...fields, ...leftLine(record) });
+    // What was begun may have been taken back, with all that was known of it.
+    if (intent && intended?.exists) {
       if (end.state === 'failed') withdraw(transaction, claim, intent.intent, intended);
       else markApplied(transaction, claim, intent.intent, intended, intent.facts ?? {});
     }
@@ -69,8 +71,8 @@ export async function completeOperation(
 const mended = { error: null, reason: null, payload: null };
 
 async function success(claim: Claim, outcome: Outcome) {
-  const { changes, notes = [], statements, summary, partial } = outcome;
-  const rest = { summary, partial, ...mended };
+  const { changes, notes = [], statements, summary, result, partial } = outcome;
+  const rest = { summary, result, partial, ...mended };
   const whole = Buffer.from(JSON.stringify({ changes, notes, statements }));
   if (whole.length <= inlineBytes) return { changes, notes, statements, truncated: false, ...rest };
   await keepOutcome(claim.ref, claim.epoch, whole);
@@ -118,7 +120,8 @@ export function recordable({ code, message, details = {} }: OperationError): Rec
 
 /** Hands an operation back, so that the next delivery takes it at once instead of waiting for the lease to end. */
 export async function releaseOperation(claim: Claim, error: OperationError): Promise<void> {
-  await claim.ref.update({ state: 'pending', error: recordable(error) }, { lastUpdateTime: claim.token });
+  const fields = { state: 'pending', error: recordable(error), renewedAt: new Date() };
+  await claim.ref.update(fields, { lastUpdateTime: claim.token });
 }
 
 /**

@@ -39,14 +39,16 @@ export async function schemasOf(db: Firestore, { instance, database }: Target): 
 /** What the registry wants of a database that is gone, it wants no more. */
 export async function forgetDatabase(db: Firestore, { instance, database }: Target): Promise<void> {
   known.delete(databaseDocumentId({ instance, database }));
-  const writer = db.bulkWriter();
+  const refs = [db.collection(databasesCollection).doc(databaseDocumentId({ instance, database }))];
   for (const collection of [schemasCollection, grantsCollection]) {
     const of = db.collection(collection).where('instance', '==', instance).where('database', '==', database);
     const { docs } = await of.select().get();
-    for (const { ref } of docs) void writer.delete(ref);
+    refs.push(...docs.map(({ ref }) => ref));
   }
-  void writer.delete(db.collection(databasesCollection).doc(databaseDocumentId({ instance, database })));
-  await writer.close();
+  const writer = db.bulkWriter();
+  // Its end says nothing of what failed.
+  const deletions = Promise.all(refs.map((ref) => writer.delete(ref)));
+  await Promise.all([deletions, writer.close()]);
 }
 
 /** What this process has seen registered. */

@@ -6,6 +6,7 @@ import { expiry } from './expiry.ts';
 import {
   conflictDocumentId,
   isFinal,
+  leftLine,
   type OperationRecord,
   type OperationState,
   operationsCollection,
@@ -31,7 +32,8 @@ export async function findRecord(
     .where('publishedAt', '==', request.publishedAt)
     .where('dryRun', '==', request.dryRun)
     .get();
-  const found = docs.find((candidate) => !isFinal(candidate.get('state') as OperationState)) ?? docs[0];
+  const twins = docs.filter((candidate) => candidate.get('tenant') === request.tenant);
+  const found = twins.find((candidate) => !isFinal(candidate.get('state') as OperationState)) ?? twins[0];
   return found && { id: found.id, operationId: found.get('operationId') as string };
 }
 
@@ -58,7 +60,7 @@ export async function exhaustOperation(
     const existing = snapshot.data() as OperationRecord | undefined;
     if (existing && snapshot.updateTime) {
       const silentSeconds = (snapshot.readTime.toMillis() - snapshot.updateTime.toMillis()) / 1000;
-      const decision = decideClaim(existing, wanted.messageHash, silentSeconds);
+      const decision = decideClaim(existing, wanted.messageHash, silentSeconds, snapshot.readTime.toDate());
       if (decision === 'done') return undefined;
       if (decision === 'report') return { id, record: existing };
       if (decision === 'conflict') {
@@ -90,6 +92,7 @@ export async function exhaustOperation(
       durationMs: 0,
       reported: false,
       deadLettered: true,
+      ...leftLine(existing),
     };
     if (existing) transaction.update(ref, fields);
     else transaction.create(ref, { ...firstRecord(wanted, owner, finishedAt), ...fields });

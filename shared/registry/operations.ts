@@ -6,9 +6,10 @@ import type { Request } from '../operation/request.ts';
 /**
  * - `running`: a worker holds it, under a lease
  * - `pending`: nobody does; the next delivery takes it
+ * - `deferred`: a tenant's, over its limits; its message is kept, and published again after `notBefore`
  * - `succeeded`, `planned` (a dry run), `failed`: it ended
  */
-export type OperationState = 'running' | 'pending' | 'succeeded' | 'planned' | 'failed';
+export type OperationState = 'running' | 'pending' | 'deferred' | 'succeeded' | 'planned' | 'failed';
 
 /**
  * Why an operation failed for good: the message itself was refused (`rejected`), doing it was (`permanent`), or every
@@ -45,6 +46,8 @@ export interface OperationRecord {
   traceparent?: string;
   /** What it is about, for people and queries: `project:region:name/database`. */
   target?: string;
+  /** Who asked, where it was a tenant. */
+  tenant?: string;
 
   state: OperationState;
   /** The number of the attempt. */
@@ -54,6 +57,15 @@ export interface OperationRecord {
   /** The worker is taken for dead when the document has not been written for this long, by Firestore's clock. */
   leaseSeconds: number;
   renewedAt: Timestamp;
+
+  /** Of a tenant's: true has a place among those that run at a time, false waits for one in line. */
+  admitted?: boolean | null;
+  /** Of a tenant's: it is in the figures of its day. An operation counts once, however often it is run. */
+  counted?: boolean;
+  /** Of a deferred one: when it may run. */
+  notBefore?: Timestamp | null;
+  /** Of a deferred one: when its message is published next. */
+  publishAt?: Timestamp | null;
 
   createdAt: Timestamp;
   startedAt: Timestamp;
@@ -67,6 +79,8 @@ export interface OperationRecord {
   statements?: string[];
   /** How many of what. */
   summary?: Record<string, number>;
+  /** What whoever asked has to know to use it. */
+  result?: Record<string, unknown> | null;
   /** It did what it could; the rest is in the notes. */
   partial?: boolean;
   /** The lists above were too long for the record, which has their beginnings: see `readOutcome`. */
@@ -79,7 +93,7 @@ export interface OperationRecord {
   /** Whether its end has been published. */
   reported: boolean;
   deadLettered: boolean;
-  /** The message as it came, kept when it failed so that it can be replayed. */
+  /** The message as it came, kept when it failed or was deferred so that it can be published again. */
   payload?: KeptMessage | null;
   /** Firestore's TTL deletes it some time after this. */
   expireAt?: Timestamp;
@@ -87,12 +101,16 @@ export interface OperationRecord {
 
 export const operationsCollection = 'operations';
 
-/** A hash, because message ids rise: documents with rising names make one hot spot in Firestore. */
+/**
+ * A hash, because message ids rise: documents with rising names make one hot spot in Firestore. Tenants have ids of their
+ * own: none can take another's.
+ */
 export function operationDocumentId(
   functionName: string,
-  { operationId, dryRun }: Pick<Request, 'operationId' | 'dryRun'>,
+  { operationId, dryRun, tenant }: Pick<Request, 'operationId' | 'dryRun' | 'tenant'>,
 ): string {
-  return hash(functionName, operationId, String(dryRun)).slice(0, 40);
+  const ofTenant = tenant === undefined ? [] : [tenant];
+  return hash(functionName, operationId, String(dryRun), ...ofTenant).slice(0, 40);
 }
 
 /**
@@ -101,6 +119,24 @@ export function operationDocumentId(
  */
 export function conflictDocumentId(takenId: string, messageHash: string): string {
   return hash(takenId, messageHash).slice(0, 40);
+}
+
+/** Ended because nothing was heard of it for long, and nothing is known to be wrong with it: if its message comes, it is run. */
+export const stuckCode = 'STUCK';
+
+export function isStuck({
+  state,
+  error,
+}: Pick<OperationRecord, 'state'> & { readonly error?: RecordedError | null | undefined }): boolean {
+  return state === 'failed' && error?.code === stuckCode;
+}
+
+/** Of a record whose operation ended, and is run again. */
+export const reopened = { reported: false, deadLettered: false, expireAt: null };
+
+/** What has to be written beside the end of an operation, so that nobody waits for it. */
+export function leftLine(record: Pick<OperationRecord, 'admitted'> | undefined): { admitted?: null } {
+  return record?.admitted === false ? { admitted: null } : {};
 }
 
 export function isFinal(state: OperationState): boolean {

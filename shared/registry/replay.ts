@@ -1,7 +1,7 @@
-import type { Firestore } from '@google-cloud/firestore';
+import type { DocumentReference, Firestore } from '@google-cloud/firestore';
 import { OperationError } from '../operation/errors.ts';
 import { attribute } from '../operation/request.ts';
-import { type OperationRecord, operationsCollection } from './operations.ts';
+import { isStuck, type OperationRecord, operationsCollection, reopened } from './operations.ts';
 import { readPayload } from './parts.ts';
 
 /** Pub/Sub's limit. */
@@ -32,8 +32,8 @@ export async function reopenOperation(db: Firestore, id: string): Promise<Replay
     const found = snapshot.data() as OperationRecord | undefined;
     if (found === undefined)
       throw new OperationError('NOT_FOUND', `There is no operation with the record ${id}`);
-    const reopened = found.state === 'pending' && found.payload;
-    if (found.state !== 'failed' && !reopened) {
+    const waits = found.state === 'pending' && found.payload;
+    if (found.state !== 'failed' && !waits) {
       throw new OperationError(
         'NOT_REPLAYABLE',
         `Operation ${id} is ${found.state}: only what failed can be replayed`,
@@ -45,13 +45,21 @@ export async function reopenOperation(db: Firestore, id: string): Promise<Replay
         `Operation ${id} names no function that it was for: publish it anew`,
       );
     }
-    if (!found.payload)
-      throw new OperationError('NOT_REPLAYABLE', `The message of operation ${id} was not kept`);
-    transaction.update(ref, { state: 'pending', reported: false, deadLettered: false, expireAt: null });
+    if (!found.payload) throw notKept(id, found);
+    transaction.update(ref, { state: 'pending', renewedAt: new Date(), ...reopened });
     return found;
   });
+  return messageOf(ref, record);
+}
+
+/**
+ * The message of an operation as it was, to be published again.
+ *
+ * @throws OperationError `NOT_REPLAYABLE` where it was not kept
+ */
+export async function messageOf(ref: DocumentReference, record: OperationRecord): Promise<Replay> {
   const { payload } = record;
-  if (!payload) throw new OperationError('NOT_REPLAYABLE', `The message of operation ${id} was not kept`);
+  if (!payload) throw notKept(ref.id, record);
   const own = {
     [attribute.operationId]: record.operationId,
     [attribute.publishedAt]: record.publishedAt.toDate().toISOString(),
@@ -66,4 +74,11 @@ export async function reopenOperation(db: Firestore, id: string): Promise<Replay
     data: await readPayload(ref, payload),
     attributes: { ...Object.fromEntries(original.map(({ name, value }) => [name, value])), ...own },
   };
+}
+
+function notKept(id: string, record: OperationRecord): OperationError {
+  const why = isStuck(record)
+    ? 'nothing was heard of it for an hour. If it comes after all it is run; else publish it anew'
+    : 'publish it anew';
+  return new OperationError('NOT_REPLAYABLE', `The message of operation ${id} was not kept: ${why}`);
 }

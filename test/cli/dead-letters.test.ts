@@ -105,6 +105,26 @@ test('cuts long data between characters and says how to see it all; as JSON it i
   expect(Buffer.from(record.payload.data, 'base64').equals(data)).toBe(true);
 });
 
+test('lists what nothing was heard of, and says why it can’t be replayed; --all leaves it out', async () => {
+  const [id, kept] = [newId(), newId()];
+  for (const one of [id, kept]) {
+    await fail(one);
+    const { docs } = await cloud.db.collection('operations').where('operationId', '==', one).get();
+    const error = { code: 'STUCK', message: 'Nothing was heard of it', details: {} };
+    await docs[0]?.ref.update({ reason: 'exhausted', error, ...(one === id ? { payload: null } : {}) });
+  }
+  const listed = await deadLetters('list', '--code', 'STUCK');
+  expect(listed.stdout).toMatch(new RegExp(`exhausted +STUCK +1 +${id}$`, 'm'));
+  const [one, all] = [
+    await deadLetters('replay', id),
+    await deadLetters('replay', '--all', '--code', 'STUCK', '--json'),
+  ];
+  expect(one).toMatchObject({ code: 1, stdout: '' });
+  expect(one.stderr).toMatch(/^NOT_REPLAYABLE: .*not kept: nothing was heard of it for an hour/);
+  expect(all).toMatchObject({ code: 0, stderr: 'Replaying 1 dead letter\n' });
+  expect(JSON.parse(all.stdout)).toMatchObject([{ operationId: kept }]);
+});
+
 test('shows and replays only what failed', async () => {
   const id = newId();
   await deliver(succeeds, { schema: 'a' }, { 'operation-id': id });

@@ -69,6 +69,38 @@ test('shows one operation by its own id and by that of its record', async () => 
   expect(byRecord).toEqual(byOwn);
 });
 
+test('shows what whoever asked has to know, a name on a line', async () => {
+  const id = newId();
+  const made = worker(async () => ({ changes: [], result: { schema: 'app.a', logins: ['a_a', 'a_b'] } }));
+  await deliver(made, { schema: 'a' }, { 'operation-id': id });
+  const { stdout } = await operations(id);
+  expect(stdout).toMatch(/^Result:\n {2}logins {2}\["a_a","a_b"\]\n {2}schema {2}app\.a$/m);
+});
+
+test('says of what is deferred for whom, why and until when it waits', async () => {
+  const id = newId();
+  await succeed(id);
+  const { docs } = await cloud.db.collection('operations').where('operationId', '==', id).get();
+  await docs[0]?.ref.update({
+    state: 'deferred',
+    tenant: 'acme',
+    notBefore: new Date('2026-03-01T10:01:05.250Z'),
+    error: { code: 'RATE_LIMITED', message: 'Tenant acme may have 2 at a time', details: {} },
+  });
+  const [list, one, json] = await Promise.all([
+    operations('--state', 'deferred'),
+    operations(id),
+    listed('--state', 'deferred'),
+  ]);
+  expect(list.stdout).toMatch(
+    new RegExp(` deferred +${id} .* RATE_LIMITED until 2026-03-01 10:01:05Z$`, 'm'),
+  );
+  expect(one.stdout).toMatch(/^ {2}tenant +acme$/m);
+  expect(one.stdout).toMatch(/^ {2}waits +until 2026-03-01 10:01:05Z$/m);
+  expect(one.stdout).toMatch(/^It waits because:\n.*Tenant acme may have 2 at a time/m);
+  expect(json).toMatchObject([{ state: 'deferred', tenant: 'acme', notBefore: '2026-03-01T10:01:05.250Z' }]);
+});
+
 test('an id that several operations have is answered with their records and 2', async () => {
   const id = newId();
   await succeed(id, 'first');

@@ -27,6 +27,13 @@ test('an operation that waits for its next attempt shows why, in one line', () =
   );
 });
 
+test('an operation that is deferred shows until when, and why', () => {
+  const notBefore = { toDate: () => new Date('2026-03-01T10:01:00Z') };
+  const error = { code: 'RATE_LIMITED', message: '2 at\na time', details: {} };
+  const deferred = { state: 'deferred', epoch: 1, notBefore, error } as OperationRecord;
+  expect(describeProgress(deferred, 5)).toBe('5 s  deferred until 2026-03-01 10:01:00Z: 2 at\\na time');
+});
+
 test('on a terminal one line is written over and taken away', () => {
   const { written, stream } = terminal({ isTTY: true, columns: 30 });
   const progress = startProgress(stream);

@@ -192,6 +192,21 @@ test('exits with 3 when the time is over while a worker is at it, and shows how 
   expect(JSON.parse(stdout)).toMatchObject({ state: 'running', epoch: 1 });
 });
 
+test('what is deferred has not ended: a sender that waits goes on waiting', async () => {
+  const id = newId();
+  const retried = worker(async () => {
+    throw new OperationError('BUSY', 'later', { retryable: true });
+  });
+  await startWorker(cloud, async (message) => {
+    await retried(message).catch(() => undefined);
+    const { docs } = await cloud.db.collection('operations').where('operationId', '==', id).get();
+    await docs[0]?.ref.update({ state: 'deferred', notBefore: new Date('2026-03-01T10:01:00Z') });
+  });
+  const { code, stderr } = await send('{"schema":"slow"}', '--id', id, '--wait', '--timeout', '3');
+  expect(code).toBe(3);
+  expect(stderr).toContain('the operation is still deferred');
+});
+
 test('another message under a taken id is reported as the conflict it is, not as the success of the first', async () => {
   const id = newId();
   await deliver(succeeds, { schema: 'first' }, { 'operation-id': id });

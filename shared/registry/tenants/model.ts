@@ -84,11 +84,28 @@ export interface TenantRecord {
   readonly changedAt: Date;
   readonly removedAt: Date | null;
   readonly failure: Reason | null;
+  /** Of an active one that a message is changing: what it was before, and is again where that can't be done. */
+  readonly before?: TenantSettings | null;
   /** `gs://…/manifest.json` of the archive that was made when it was removed. */
   readonly archive: string | null;
   /** `gs://…/manifest.json` of the archive that it was restored from. */
   readonly restored: string | null;
 }
+
+/** What a message may change of a tenant that is there. */
+export type TenantSettings = Pick<
+  TenantRecord,
+  | 'displayName'
+  | 'contact'
+  | 'plan'
+  | 'limits'
+  | 'region'
+  | 'features'
+  | 'scopes'
+  | 'readers'
+  | 'place'
+  | 'order'
+>;
 
 /**
  * - `pending`: not begun

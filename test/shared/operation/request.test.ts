@@ -21,6 +21,7 @@ describe('the attributes of a message', () => {
       'original-publish-time': '2026-02-01T09:00:00.5+01:00',
       'claimed-actor': 'alice@example.com',
       traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+      tenant: 'acme_2',
     };
     expect(read(attributes)).toEqual({
       request: {
@@ -30,6 +31,7 @@ describe('the attributes of a message', () => {
         publishedAt: new Date('2026-02-01T08:00:00.500Z'),
         claimedActor: 'alice@example.com',
         traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01',
+        tenant: 'acme_2',
       },
       problems: [],
     });
@@ -51,6 +53,8 @@ describe('the attributes of a message', () => {
     { name: 'claimed-actor', value: '' },
     { name: 'claimed-actor', value: 'ä'.repeat(256) },
     { name: 'traceparent', value: 'of another kind' },
+    { name: 'tenant', value: 'a_1' },
+    { name: 'tenant', value: 'x'.repeat(50) },
   ])('may be $name = $value', ({ name, value }) => {
     expect(read({ [name]: value }).problems).toEqual([]);
   });
@@ -77,6 +81,12 @@ describe('the attributes of a message', () => {
     { name: 'original-publish-time', value: '2026-03-01' },
     { name: 'original-publish-time', value: '1772359200' },
     { name: 'claimed-actor', value: 'x'.repeat(257) },
+    { name: 'tenant', value: '' },
+    { name: 'tenant', value: 'ab' },
+    { name: 'tenant', value: 'x'.repeat(51) },
+    { name: 'tenant', value: 'Acme' },
+    { name: 'tenant', value: 'acme-2' },
+    { name: 'tenant', value: 'acme\n' },
   ])('can’t be $name = $value, and the default stands in for it', ({ name, value }) => {
     const { request, problems } = read({ [name]: value });
     expect(problems.map(({ path }) => path)).toEqual([`attributes.${name}`]);

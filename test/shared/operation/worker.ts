@@ -11,6 +11,7 @@ import { closePubSub } from '../../../shared/gcp/pubsub.ts';
 import { defineOperation } from '../../../shared/operation/define.ts';
 import type { OperationContext, OperationDefinition } from '../../../shared/operation/definition.ts';
 import type { Outcome } from '../../../shared/operation/outcome.ts';
+import type { AccessRequest } from '../../../shared/operation/policy.ts';
 import { closePools } from '../../../shared/postgres/process-pools.ts';
 import { type OperationRecord, operationDocumentId } from '../../../shared/registry/operations.ts';
 import { functionLogin } from '../../support/postgres.ts';
@@ -25,8 +26,16 @@ export type Adapt = NonNullable<OperationDefinition<Paint>['adapt']>;
 
 /** An operation that exists in these tests only. */
 export function operation(run: Run, timeoutSeconds = 60, adapt?: Adapt): (event: unknown) => Promise<void> {
-  const access = ({ levels }: Paint) => ({ target, levels, principals: [], actions: [] });
   return defineOperation({ name, timeoutSeconds, message, access, run, ...(adapt && { adapt }) });
+}
+
+/** The same one, which tenants may ask for, too. */
+export function operationForTenants(run: Run): (event: unknown) => Promise<void> {
+  return defineOperation({ name, timeoutSeconds: 60, message, forTenants: true, access, run });
+}
+
+function access({ levels }: Paint): AccessRequest {
+  return { target, levels, principals: [], actions: [] };
 }
 
 export const nothing: Outcome = { changes: [] };
@@ -56,7 +65,7 @@ export interface Worker {
   events: ResultEvent[];
   /** A fault of Publish, until the next test. */
   onPublish: Interceptor | undefined;
-  record(operationId: string, dryRun?: boolean): Promise<OperationRecord>;
+  record(operationId: string, dryRun?: boolean, tenant?: string): Promise<OperationRecord>;
 }
 
 /**
@@ -76,9 +85,9 @@ export function reachPostgresAt(port: number): void {
 export function useWorker(environment: Record<string, string> = {}): Worker {
   const fields: Partial<Worker> = {
     events: [],
-    async record(operationId, dryRun = false) {
+    async record(operationId, dryRun = false, tenant) {
       const db = await firestore();
-      const id = operationDocumentId(name, { operationId, dryRun });
+      const id = operationDocumentId(name, { operationId, dryRun, ...(tenant && { tenant }) });
       const found = await db.collection('operations').doc(id).get();
       if (!found.exists) throw new Error(`${operationId} has no record`);
       return found.data() as OperationRecord;

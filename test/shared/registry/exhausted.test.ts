@@ -138,9 +138,17 @@ describe('a dead letter that names no operation', () => {
     ['another content', { messageHash: 'another' }],
     ['another time', { request: { ...request, publishedAt: new Date(publishTime.getTime() + 1) } }],
     ['a dry run of the same', { request: { ...request, dryRun: true } }],
+    ['a tenant’s', { request: { ...request, tenant: 'acme' } }],
   ])('is not taken for %s', async (_, other) => {
     await registry.claim();
     expect(await find(other)).toBeUndefined();
+  });
+
+  it('of a tenant is known as that tenant’s', async () => {
+    await registry.claim();
+    const ofTenant = { request: { ...request, operationId: 'deploy-2', tenant: 'acme' } };
+    await registry.claim({ id: 'two', ...ofTenant });
+    expect(await find(ofTenant)).toEqual({ id: 'two', operationId: 'deploy-2' });
   });
 
   it('is known where its operation ended and only the acknowledgement was lost', async () => {
