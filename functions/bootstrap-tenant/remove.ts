@@ -28,7 +28,8 @@ export async function removeTenant(message: RemoveMessage, operation: OperationC
   );
   if (decision === 'done') {
     const gone = `The tenant ${message.tenant} was removed before; nothing was done.`;
-    return { changes: [], notes: [{ code: 'ALREADY_REMOVED', message: gone }] };
+    const notes = [{ code: 'ALREADY_REMOVED', message: gone }];
+    return { changes: [], notes, result: resultOf(record) };
   }
   const saga: Saga = { operation, ref, record };
   const steps = removalSteps(message, record);
@@ -41,7 +42,7 @@ export async function removeTenant(message: RemoveMessage, operation: OperationC
       changes: made.flatMap(({ changes }) => changes),
       notes: made.flatMap(({ notes = [] }) => notes),
       summary: { steps: steps.length },
-      result: { tenant: record.tenant, ...(archive === null ? {} : { archive: archiveOf(record).folder }) },
+      result: resultOf({ ...record, archive }),
     };
   } catch (error) {
     const classified = classify(operation.signal.aborted ? operation.signal.reason : error);
@@ -49,6 +50,10 @@ export async function removeTenant(message: RemoveMessage, operation: OperationC
     if (!classified.retryable) await setState(saga, 'removing', { holder: null });
     throw classified;
   }
+}
+
+function resultOf({ tenant, incarnation, archive }: TenantRecord) {
+  return { tenant, ...(archive === null ? {} : { archive: archiveOf({ tenant, incarnation }).folder }) };
 }
 
 /**
@@ -82,7 +87,15 @@ function toRemove(
   }
   if (found.state === 'removed') return found;
   const { claimedActor: _, ...order } = asked;
-  return { ...found, state: 'removing', holder: id, operation: id, order, changedAt: new Date() };
+  return {
+    ...found,
+    state: 'removing',
+    before: null,
+    holder: id,
+    operation: id,
+    order,
+    changedAt: new Date(),
+  };
 }
 
 /** What would be gone, and what would be kept of it. */

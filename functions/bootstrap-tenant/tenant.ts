@@ -1,3 +1,4 @@
+import { config } from '../../shared/config.ts';
 import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
@@ -20,7 +21,10 @@ export async function bootstrapTenant(message: TenantMessage, operation: Operati
     operation,
     message.tenant,
     { action: 'bootstrap', reuse: message.reuse },
-    (found, decided) => wantedTenant(message, found, decided, operation),
+    (found, decided) => {
+      if (decided.kind === 'begin') refuseForeignArchive(message);
+      return wantedTenant(message, found, decided, operation);
+    },
     (wanted, decided) => (decided.kind === 'begin' ? firstSteps(wanted, operation) : []),
   );
   const saga: Saga = { operation, ref, record };
@@ -44,6 +48,28 @@ export async function bootstrapTenant(message: TenantMessage, operation: Operati
   };
 }
 
+/**
+ * What an archive says is run, as whoever Drover is: so it has to be from where only Drover, and whom its administrators
+ * trust, can write.
+ *
+ * @throws OperationError `NOT_ALLOWED`, `ARCHIVE_BUCKET_MISSING`
+ */
+function refuseForeignArchive({ restore }: TenantMessage): void {
+  const { DROVER_ARCHIVE_BUCKET: bucket } = config();
+  if (restore === undefined || (bucket !== '' && restore.startsWith(`gs://${bucket}/`))) return;
+  if (bucket === '') {
+    throw new OperationError(
+      'ARCHIVE_BUCKET_MISSING',
+      'There is no bucket to restore from: set DROVER_ARCHIVE_BUCKET.',
+    );
+  }
+  throw new OperationError(
+    'NOT_ALLOWED',
+    `Archives are restored from gs://${bucket}/ alone, for what they say is run. Copy this one there, and restore that.`,
+    { details: { problems: [{ path: 'data.restore', message: `is not in gs://${bucket}/` }] } },
+  );
+}
+
 function firstSteps(record: TenantRecord, operation: OperationContext) {
   const steps = tenantSteps.filter(({ applies }) => applies(record));
   return [
@@ -61,7 +87,7 @@ async function announce(saga: Saga): Promise<void> {
   await setState(
     saga,
     'active',
-    { holder: null, failure: null },
+    { holder: null, failure: null, before: null },
     {
       ...freshStep(announceStep, announcePosition, saga.operation.id),
       state: 'done',
@@ -110,11 +136,14 @@ export function resultOf({
 async function giveUp(saga: Saga, cause: OperationError): Promise<never> {
   const { record } = saga;
   const failure = reasonOf(cause, String(cause.details?.['step'] ?? ''));
-  // One that was there before goes on as it was.
+  // One that was there before goes on as it was, and the registry doesn't say that it was changed.
   const wasThere = record.state === 'active';
   if (!wasThere) await setState(saga, 'compensating', { failure });
   const { changes, left } = await compensate(saga, tenantSteps);
-  await setState(saga, wasThere ? 'active' : 'failed', { holder: null, failure });
+  const ended = { holder: null, failure, before: null };
+  await (wasThere
+    ? setState(saga, 'active', { ...record.before, ...ended })
+    : setState(saga, 'failed', ended));
   const { code, message, details } = cause;
   const rest = left.map((one) => `${one.step}: ${one.message}`).join(' ');
   throw new OperationError(code, left.length > 0 ? `${message} Not taken back: ${rest}` : message, {

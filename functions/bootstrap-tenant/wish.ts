@@ -2,7 +2,7 @@ import { config } from '../../shared/config.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import type { TenantDecision } from '../../shared/registry/tenants/decide.ts';
-import type { TenantPlace, TenantRecord } from '../../shared/registry/tenants/model.ts';
+import type { TenantPlace, TenantRecord, TenantSettings } from '../../shared/registry/tenants/model.ts';
 import { placeOf } from '../../shared/tenants/place.ts';
 import type { Plan } from '../../shared/tenants/plans.ts';
 import type { TenantMessage } from './message.ts';
@@ -61,8 +61,15 @@ export function wantedTenant(
     // What is being changed goes on working meanwhile; and what is being taken back is, until that is done.
     state: found.state === 'active' || decision.kind === 'compensate' ? found.state : 'bootstrapping',
     failure: decision.kind === 'compensate' ? found.failure : null,
+    // As it was last announced: an earlier change may not have come to its end.
+    before: found.state === 'active' ? (found.before ?? settingsOf(found)) : null,
     place: { ...placeOf(request, config(), () => 'unused'), ...kept },
   };
+}
+
+function settingsOf(record: TenantRecord): TenantSettings {
+  const { displayName, contact, plan, limits, region, features, scopes, readers, place, order } = record;
+  return { displayName, contact, plan, limits, region, features, scopes, readers, place, order };
 }
 
 /** What a tenant has keeps its name, whatever new ones are called. */

@@ -18,14 +18,20 @@ const oldNames: Readonly<Record<string, string>> = {
 /**
  * What brings a dataset that is there to what it should be. Labels and access that somebody else gave stay; the time
  * after which new tables expire is as it should be, or none.
+ *
+ * @param withdrawn access that was given and is to end
  */
-export function planDataset(current: DatasetSettings, wanted: DatasetSettings): DatasetPlan {
+export function planDataset(
+  current: DatasetSettings,
+  wanted: DatasetSettings,
+  withdrawn: readonly AccessEntry[] = [],
+): DatasetPlan {
   const parts: readonly Part<object>[] = [
     planLabels(current, wanted),
     planText('friendlyName', current, wanted),
     planText('description', current, wanted),
     planExpiry(current, wanted),
-    planAccess(current, wanted),
+    planAccess(current, wanted, withdrawn),
   ];
   const patches = parts.flatMap(({ patch }) => patch ?? []);
   return {
@@ -42,12 +48,20 @@ function planExpiry(
   return { patch: { defaultTableExpirationMs: wanted ?? null }, changes: ['expiry of new tables'] };
 }
 
-function planAccess({ access: current = [] }: DatasetSettings, { access: wanted = [] }: DatasetSettings) {
+function planAccess(
+  { access: current = [] }: DatasetSettings,
+  { access: wanted = [] }: DatasetSettings,
+  withdrawn: readonly AccessEntry[],
+) {
   const present = new Set(current.map(textOf));
   const missing = wanted.filter((entry) => !present.has(textOf(entry)));
-  if (missing.length === 0) return {};
+  const needed = new Set(wanted.map(textOf));
+  const ending = new Set(withdrawn.map(textOf).filter((entry) => present.has(entry) && !needed.has(entry)));
+  if (missing.length === 0 && ending.size === 0) return {};
   // A list that is written replaces the one that is there.
-  return { patch: { access: [...current, ...missing] }, changes: missing.map((entry) => textOf(entry)) };
+  const kept = current.filter((entry) => !ending.has(textOf(entry)));
+  const changes = [...missing.map(textOf), ...[...ending].map((entry) => `no ${entry}`)];
+  return { patch: { access: [...kept, ...missing] }, changes };
 }
 
 function textOf({ role = '', ...member }: AccessEntry): string {

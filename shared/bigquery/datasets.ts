@@ -35,7 +35,7 @@ export async function ensureDataset(
 }
 
 function createDataset(wanted: DatasetDefinition, options: ConvergeOptions): Promise<Converged> {
-  const { id, location, identity, labels, ...settings } = wanted;
+  const { id, location, identity, labels, withdrawn: _, ...settings } = wanted;
   const request = {
     method: 'POST',
     path: 'datasets',
@@ -54,10 +54,10 @@ async function alterDataset(
   wanted: DatasetDefinition,
   options: ConvergeOptions,
 ): Promise<Converged> {
-  const { id, location, identity, ...settings } = wanted;
+  const { id, location, identity, withdrawn, ...settings } = wanted;
   requireOurs(current, identity);
   if (current.location.toLowerCase() !== location.toLowerCase()) throw elsewhere(current, location);
-  const { patch, changes } = planDataset(current, settings);
+  const { patch, changes } = planDataset(current, settings, withdrawn);
   if (patch === undefined) return nothing;
   const request = { method: 'PATCH', path: `datasets/${id}`, body: patch, etag: current.etag } as const;
   return write(request, { action: 'alter', kind: 'dataset', name: id, detail: changes.join('; ') }, options);

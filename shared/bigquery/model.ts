@@ -76,4 +76,6 @@ export interface DatasetDefinition extends DatasetSettings {
   readonly location: string;
   /** Labels that say whose it is. One that is there without them is left alone. */
   readonly identity: Readonly<Record<string, string>>;
+  /** Who had access by an earlier definition, and shall have it no more. */
+  readonly withdrawn?: readonly AccessEntry[];
 }

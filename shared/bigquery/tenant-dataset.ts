@@ -17,6 +17,8 @@ export interface TenantDataset {
   readonly labels: Readonly<Record<string, string>>;
   /** Who has which role in it, besides the project's owners. Others who have one keep it. */
   readonly access: readonly AccessEntry[];
+  /** Who had one by an earlier definition, and shall have none. */
+  readonly withdrawn?: readonly AccessEntry[];
   /** Days after which tables expire that are made from now on, unless they say otherwise; without it never. */
   readonly tableExpiryDays?: number;
   /** The id of the operation that makes it. */
@@ -57,7 +59,17 @@ export async function ensureTenantDataset(
   wanted: TenantDataset,
   { signal = never, dryRun = false }: Partial<ConvergeOptions> = {},
 ): Promise<EnsuredTenantDataset> {
-  const { id, tenant, displayName, location, labels, access, tableExpiryDays, operation } = wanted;
+  const {
+    id,
+    tenant,
+    displayName,
+    location,
+    labels,
+    access,
+    withdrawn = [],
+    tableExpiryDays,
+    operation,
+  } = wanted;
   const existing = await resources.findDataset(id, signal);
   const isNew = existing === undefined || existing.labels?.[creatorLabel] === operation;
   const owners: AccessEntry = { role: 'OWNER', specialGroup: 'projectOwners' };
@@ -69,6 +81,7 @@ export async function ensureTenantDataset(
       labels: { ...labels, ...(isNew && { [creatorLabel]: operation }) },
       friendlyName: displayName,
       access: existing === undefined ? [owners, ...access] : access,
+      withdrawn,
       ...(tableExpiryDays !== undefined && { defaultTableExpirationMs: String(tableExpiryDays * dayMs) }),
     },
     { signal, dryRun },

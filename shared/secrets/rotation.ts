@@ -121,8 +121,8 @@ export function scopeOf(id: string, { instance, database, schema }: PostgresSecr
   return { instance, database, schema, secret: id };
 }
 
-export function optionsOf({ pools, signal, remainingMs }: OperationContext): LoginOptions {
-  return { pools, signal, remainingMs };
+export function optionsOf({ pools, signal, remainingMs, assertHeld }: OperationContext): LoginOptions {
+  return { pools, signal, remainingMs, assertHeld };
 }
 
 /** The role that a secret's logins have, and whether their sessions act as it. */

@@ -1,8 +1,17 @@
+import { BigQuery } from '@google-cloud/bigquery';
 import { describe, expect, it } from 'vitest';
+import { ApiError } from '../../local/http/api-error.ts';
+import { localInstance, localProject } from '../../local/stack.ts';
 import { lean, ownDatabase, tenantMessage, useTenants } from './tenants.ts';
 
 const cloud = useTenants();
 const { create, done, query, refused, send, steps, tenant } = cloud;
+
+const bigquery = () =>
+  new BigQuery({
+    projectId: localProject,
+    apiEndpoint: cloud.stack.environment['BIGQUERY_EMULATOR_HOST'] ?? '',
+  });
 
 describe('a tenant', () => {
   it('is made, once', async () => {
@@ -83,6 +92,61 @@ describe('a tenant', () => {
     await refused(tenantMessage('grows', { ...lean, ...ownDatabase }), 'TENANT_MISMATCH');
     await refused(tenantMessage('grows', { ...lean, plan: 'PLATINUM' }), 'UNKNOWN_PLAN');
     expect(await tenant('grows')).toMatchObject({ plan: 'SCALE', state: 'active' });
+  });
+
+  it('changes with its message: who reads its dataset, what its key is good for', async () => {
+    const features = { storage: false };
+    await create('shifts', { features, readers: ['ann@acme.example', 'group:ops@acme.example'] });
+    const changed = await create('shifts', { features, readers: ['ben@acme.example'], scopes: ['read'] });
+
+    expect(changed.changes).toContainEqual(expect.objectContaining({ action: 'alter', kind: 'api-key' }));
+    const [{ access }] = await bigquery().dataset('tenant_shifts').getMetadata();
+    expect(access.filter(({ role }: { role?: string }) => role === 'READER')).toEqual([
+      { role: 'READER', userByEmail: 'ben@acme.example' },
+    ]);
+    const { docs } = await cloud.stack.db.collection('apiKeys').where('tenant', '==', 'shifts').get();
+    expect(docs.map((key) => [key.get('scopes'), key.get('revokedAt')])).toEqual([[['read'], null]]);
+    const again = await create('shifts', { features, readers: ['ben@acme.example'], scopes: ['read'] });
+    expect(again.changes).toEqual([]);
+  });
+
+  it('stays what it was where a change of it can’t be', async () => {
+    await create('steady', lean);
+    const before = await tenant('steady');
+    if (cloud.stack.bigquery)
+      cloud.stack.bigquery.intercept = ({ method, phase }) => {
+        if (method === 'datasets.insert' && phase === 'before')
+          throw new ApiError(403, 'accessDenied', 'Access Denied');
+      };
+    const wanted = { plan: 'SCALE', displayName: 'Other', features: { ...lean.features, analytics: true } };
+    await refused(tenantMessage('steady', wanted), 'GOOGLE_PERMISSION_DENIED');
+
+    const { plan, limits, displayName, features, place, order } = before;
+    expect(await tenant('steady')).toMatchObject({
+      ...{ plan, limits, displayName, features, place, order },
+      state: 'active',
+      holder: null,
+      before: null,
+      failure: { step: 'dataset' },
+    });
+  });
+
+  it('is made though Cloud Storage’s answer was lost', async () => {
+    let lost = 0;
+    if (cloud.stack.storage)
+      cloud.stack.storage.intercept = ({ method, phase }) => {
+        if (method === 'objects.insert' && phase === 'after' && lost++ === 0)
+          throw new ApiError(503, 'backendError', 'Service Unavailable');
+      };
+    await create('unheard', { features: { ...lean.features, storage: true } });
+    expect(lost).toBeGreaterThan(0);
+    expect(await steps('unheard')).toMatchObject({ storage: { state: 'done', attempts: 1 } });
+  });
+
+  it('is restored from Drover’s own archives alone', async () => {
+    const restore = 'gs://somebody-else/tenants/acme/1/database/manifest.json';
+    await refused(tenantMessage('stranger', { ...lean, restore }), 'NOT_ALLOWED');
+    expect(await tenant('stranger')).toBeUndefined();
   });
 
   it('is planned without a trace', async () => {
@@ -218,6 +282,20 @@ describe('isolation by database', () => {
     await query('REVOKE CONNECT, TEMPORARY ON DATABASE app FROM PUBLIC');
     await expect(cloud.as('solo', async () => undefined, 'app')).rejects.toMatchObject({ code: '42501' });
     await query('GRANT CONNECT, TEMPORARY ON DATABASE app TO PUBLIC');
+  });
+
+  it('shares no database that is another tenant’s own', async () => {
+    await create('landlord', { ...lean, ...ownDatabase });
+    const target = { instance: localInstance, database: 'tenant_landlord' };
+    await refused(tenantMessage('lodger', { ...lean, target }), 'DATABASE_EXISTS');
+    expect(await query(`SELECT FROM pg_roles WHERE rolname ~ 'lodger'`)).toEqual([]);
+  });
+
+  it('goes on with a database of its own that was to be dropped', async () => {
+    await create('halted', { ...lean, ...ownDatabase });
+    await query('ALTER DATABASE tenant_halted ALLOW_CONNECTIONS false');
+    await create('halted', { ...lean, ...ownDatabase });
+    await cloud.as('halted', (client) => client.query('CREATE TABLE app.things (id int)'));
   });
 
   it('takes no database that is somebody else’s', async () => {

@@ -1,7 +1,10 @@
 import { BigQuery } from '@google-cloud/bigquery';
 import { Storage } from '@google-cloud/storage';
 import { describe, expect, it } from 'vitest';
-import { localProject } from '../../local/stack.ts';
+import { ApiError } from '../../local/http/api-error.ts';
+import { localInstance, localProject } from '../../local/stack.ts';
+import { hash } from '../../shared/operation/canonical.ts';
+import { emptySet, grantKey } from '../../shared/registry/grants/model.ts';
 import { lean, ownDatabase, tenantMessage, useTenants } from './tenants.ts';
 
 const cloud = useTenants();
@@ -117,4 +120,73 @@ it('says what a removal would take, and what a former tenant’s confirmation is
   await refused({ scope: 'remove', tenant: 'nobody', confirm: 'x' }, 'TENANT_NOT_FOUND');
   expect((await cloud.remove('twice')).notes).toEqual([]);
   expect((await cloud.remove('twice')).notes).toEqual([expect.objectContaining({ code: 'ALREADY_REMOVED' })]);
+});
+
+it('takes nothing that was kept of a former tenant', async () => {
+  const features = { analytics: true, storage: true, apiKey: false };
+  await create('heir', { features });
+  await storage().bucket('acme-dev-tenants').file('tenants/heir/will.txt').save('kept', { resumable: false });
+  await cloud.remove('heir', { archive: false, dataset: 'keep', storage: 'keep' });
+  await done(tenantMessage('heir', { ...lean, reuse: true }));
+  await refused(tenantMessage('heir', { features: { ...features, storage: false } }), 'DATASET_EXISTS');
+  await refused(tenantMessage('heir', { features: { ...features, analytics: false } }), 'STORAGE_TAKEN');
+  expect(await tenant('heir')).toMatchObject({ state: 'active', place: { dataset: null, storage: null } });
+
+  await cloud.remove('heir');
+  expect(await bigquery().dataset('tenant_heir').exists()).toEqual([true]);
+  expect(await storage().bucket('acme-dev-tenants').file('tenants/heir/will.txt').exists()).toEqual([true]);
+});
+
+it('leaves no grant elsewhere that the next tenant of the id would have', async () => {
+  await create('guest', lean);
+  const scope = { instance: localInstance, database: 'app', schema: 'elsewhere' };
+  const value = { present: true, operation: 'before', publishedAt: new Date(0) };
+  const grant = { principal: 'tenant_guest_a', kind: 'login' as const, role: 'reader', value };
+  const set = { ...emptySet(scope), grants: { [grantKey(grant)]: grant }, principals: ['tenant_guest_a'] };
+  const own = cloud.stack.db.collection('grants').doc(hash(...Object.values(scope)).slice(0, 40));
+  await own.set(set);
+  await cloud.remove('guest', { archive: false });
+
+  const left = (await own.get()).get('grants') as Record<string, { value: { present: boolean } }>;
+  expect(Object.values(left).map(({ value: { present } }) => present)).toEqual([false]);
+  await own.delete();
+});
+
+it('goes on with another that had come to a halt in dropping the database', async () => {
+  await create('stopped', { ...lean, ...ownDatabase });
+  await query('ALTER DATABASE tenant_stopped ALLOW_CONNECTIONS false');
+  await cloud.remove('stopped');
+  expect(await named('stopped')).toEqual([]);
+  expect(await tenant('stopped')).toMatchObject({ state: 'removed', archive: expect.any(String) });
+});
+
+it('brings a tenant that shared a database back with one of its own', async () => {
+  await create('founder', lean);
+  await cloud.as('founder', (client) =>
+    client.query('CREATE TABLE tenant_founder.plans (id int); INSERT INTO tenant_founder.plans VALUES (7)'),
+  );
+  await cloud.remove('founder');
+  const { archive: restore } = await tenant('founder');
+  await done(tenantMessage('founder', { ...lean, ...ownDatabase, reuse: true, restore }));
+  const { rows } = await cloud.as('founder', (client) => client.query('SELECT id FROM app.plans'));
+  expect(rows).toEqual([{ id: 7 }]);
+});
+
+it('leaves no object behind where a restore fails', async () => {
+  const features = { ...lean.features, storage: true };
+  await create('relapse', { features });
+  const objects = storage().bucket('acme-dev-tenants');
+  await objects.file('tenants/relapse/photo.jpg').save('a photo', { resumable: false });
+  await cloud.remove('relapse');
+  const { archive: restore } = await tenant('relapse');
+  const isCopied = async () => (await objects.file('tenants/relapse/photo.jpg').exists())[0];
+  if (cloud.stack.bigquery)
+    cloud.stack.bigquery.intercept = async ({ method, phase }) => {
+      if (method !== 'datasets.insert' || phase !== 'before') return;
+      await expect.poll(isCopied, { timeout: 10_000 }).toBe(true);
+      throw new ApiError(403, 'accessDenied', 'Access Denied');
+    };
+  const again = { features: { ...features, analytics: true }, reuse: true, restore };
+  await refused(tenantMessage('relapse', again), 'GOOGLE_PERMISSION_DENIED');
+  expect((await objects.getFiles({ prefix: 'tenants/relapse/' }))[0]).toEqual([]);
 });

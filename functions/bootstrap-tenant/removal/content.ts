@@ -1,6 +1,7 @@
 import { archiveSchemas } from '../../../shared/archive/archive.ts';
 import { parseArchivePlace } from '../../../shared/archive/place.ts';
 import { exportDataset } from '../../../shared/bigquery/archive/export.ts';
+import { config } from '../../../shared/config.ts';
 import { findObject } from '../../../shared/gcp/storage.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import { findDatabase } from '../../../shared/postgres/databases/database.ts';
@@ -9,6 +10,7 @@ import { schemaExists } from '../../../shared/postgres/schema/drop.ts';
 import { schemasOf } from '../../../shared/registry/databases.ts';
 import type { RemoveMessage } from '../message.ts';
 import type { Made, Saga } from '../saga/step.ts';
+import { isFormerDataset } from '../steps/dataset.ts';
 import { archiveOf } from './archive.ts';
 
 /** Archives what is in the tenant's schema; of a database of its own, what is in all of them. */
@@ -61,6 +63,7 @@ async function schemasToArchive(
 
 /** Whether the content was archived, now or before. */
 export async function findArchive({ operation, record }: Saga): Promise<string | null> {
+  if (config().DROVER_ARCHIVE_BUCKET === '') return null;
   const { database, manifest } = archiveOf(record);
   const { bucket, name } = parseArchivePlace(database);
   const found = await findObject({ bucket, name: `${name}manifest.json` }, operation.signal);
@@ -68,7 +71,9 @@ export async function findArchive({ operation, record }: Saga): Promise<string |
 }
 
 /** Exports the tenant's dataset to the archive. */
-export async function exportOwnDataset({ operation, record }: Saga): Promise<Made> {
+export async function exportOwnDataset(saga: Saga): Promise<Made> {
+  const { operation, record } = saga;
+  if (await isFormerDataset(saga)) return { changes: [] };
   const id = record.place.dataset ?? '';
   const destination = archiveOf(record).dataset;
   const request = { id, tenant: record.tenant, destination, operation: operation.id };

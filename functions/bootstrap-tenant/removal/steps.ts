@@ -1,6 +1,8 @@
+import { reopenDatabase } from '../../../shared/postgres/databases/database.ts';
 import { closeLogins } from '../../../shared/postgres/logins/remove.ts';
 import type { TenantRecord } from '../../../shared/registry/tenants/model.ts';
 import { readStep, stepRef } from '../../../shared/registry/tenants/store.ts';
+import { ownerMark } from '../../../shared/tenants/place.ts';
 import type { RemoveMessage } from '../message.ts';
 import type { Saga, Step } from '../saga/step.ts';
 import { dropApiKey } from '../steps/api-key.ts';
@@ -72,6 +74,8 @@ async function dropDatabaseOf(saga: Saga) {
 
 /** The logins can't log in any more, and have no sessions. With its state, the tenant's API keys are dead, too. */
 async function shutOut({ operation, record }: Saga) {
-  const { schema, secret, logins } = record.place;
+  const { place, isolation } = record;
+  const { schema, secret, logins } = place;
+  if (isolation === 'database') await reopenDatabase(place, ownerMark(place), operation);
   return closeLogins({ ...(await reachable(record, operation)), schema, secret }, logins, operation);
 }

@@ -4,6 +4,7 @@ import type {
   Reason,
   StepRecord,
   TenantRecord,
+  TenantSettings,
   TenantState,
 } from '../../../shared/registry/tenants/model.ts';
 import { readStep, stepRef } from '../../../shared/registry/tenants/store.ts';
@@ -113,7 +114,9 @@ export async function markCompensated({ operation, ref }: Saga, step: string): P
 export async function setState(
   { operation, ref }: Saga,
   state: TenantState,
-  fields: Partial<Pick<TenantRecord, 'holder' | 'failure' | 'archive' | 'removedAt'>>,
+  fields: Partial<
+    Pick<TenantRecord, 'holder' | 'failure' | 'archive' | 'removedAt' | 'before'> & TenantSettings
+  >,
   last?: StepRecord,
 ): Promise<void> {
   await operation.transact([], async (transaction) => {

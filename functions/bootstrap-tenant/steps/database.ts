@@ -41,6 +41,7 @@ export const database: Step = {
 export async function dropOwnDatabase({ operation, ref, record: { place } }: Saga, unmarked: boolean) {
   const dropped = await dropDatabase(place, ownerMark(place), unmarked, operation);
   const roles = await dropRolesOf(place, operation);
+  operation.assertHeld();
   await forgetDatabase(ref.firestore, place);
   return [...dropped, ...roles];
 }

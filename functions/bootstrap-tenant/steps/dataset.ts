@@ -1,3 +1,4 @@
+import type { AccessEntry } from '../../../shared/bigquery/model.ts';
 import {
   deleteTenantDataset,
   ensureTenantDataset,
@@ -30,7 +31,9 @@ export const dataset: Step = {
     found === 'present'
       ? { changes: [] }
       : { changes: [{ action: 'create', kind: 'dataset', name: idOf(record) }] },
-  async undo({ operation, record }) {
+  async undo(saga) {
+    const { operation, record } = saga;
+    if (await isFormerDataset(saga)) return [];
     operation.assertHeld();
     return deleteTenantDataset(idOf(record), record.tenant, operation);
   },
@@ -48,21 +51,30 @@ function wantedOf({ operation, record }: Saga): TenantDataset {
     displayName,
     location: region ?? config().DROVER_REGION,
     labels: { [incarnationLabel]: String(incarnation) },
-    access: readers.map((reader) =>
-      reader.startsWith('group:')
-        ? { role: 'READER', groupByEmail: reader.slice('group:'.length) }
-        : { role: 'READER', userByEmail: reader },
-    ),
+    access: readers.map(readerEntry),
+    withdrawn: (record.before?.readers ?? []).filter((one) => !readers.includes(one)).map(readerEntry),
     ...(limits.tableExpiryDays === undefined ? {} : { tableExpiryDays: limits.tableExpiryDays }),
     operation: operation.id,
   };
 }
 
-/** @throws OperationError `DATASET_EXISTS` where a former tenant's was kept: the next one must not see it */
-async function refuseFormer({ operation, record }: Saga): Promise<void> {
+function readerEntry(reader: string): AccessEntry {
+  return reader.startsWith('group:')
+    ? { role: 'READER', groupByEmail: reader.slice('group:'.length) }
+    : { role: 'READER', userByEmail: reader };
+}
+
+/** Whether what is there was a former tenant's, and kept: nothing of it is this one's. */
+export async function isFormerDataset({ operation, record }: Saga): Promise<boolean> {
   const found = await findDataset(idOf(record), operation.signal);
   const label = found?.labels[incarnationLabel];
-  if (label === undefined || label === String(record.incarnation)) return;
+  return label !== undefined && label !== String(record.incarnation);
+}
+
+/** @throws OperationError `DATASET_EXISTS` where a former tenant's was kept: the next one must not see it */
+async function refuseFormer(saga: Saga): Promise<void> {
+  if (!(await isFormerDataset(saga))) return;
+  const { record } = saga;
   throw new OperationError(
     'DATASET_EXISTS',
     `The dataset ${idOf(record)} is a former tenant's, kept when it was removed. Rename or delete it, or choose another id.`,

@@ -1,5 +1,5 @@
 import { deleteSecret, findSecret } from '../../../shared/gcp/secrets.ts';
-import { takeGrantsBack } from '../../../shared/grants/take-back.ts';
+import { setsOf, takeGrantsBack } from '../../../shared/grants/take-back.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import { findDatabase, maintenanceDatabase } from '../../../shared/postgres/databases/database.ts';
 import { dropLogins } from '../../../shared/postgres/logins/remove.ts';
@@ -7,6 +7,7 @@ import type { Target } from '../../../shared/postgres/target.ts';
 import { Superseded } from '../../../shared/registry/intents.ts';
 import { secretRef } from '../../../shared/registry/secrets/store.ts';
 import type { TenantRecord } from '../../../shared/registry/tenants/model.ts';
+import { afterTheOther } from '../../../shared/secrets/attempt.ts';
 import { defaultSettings } from '../../../shared/secrets/defaults.ts';
 import { establish } from '../../../shared/secrets/establish.ts';
 import { makeLogins } from '../../../shared/secrets/logins.ts';
@@ -16,7 +17,7 @@ import {
   type PostgresSecret,
   readManaged,
 } from '../../../shared/secrets/managed.ts';
-import { optionsOf, scopeOf } from '../../../shared/secrets/rotation.ts';
+import { scopeOf } from '../../../shared/secrets/rotation.ts';
 import type { Saga, Step } from '../saga/step.ts';
 
 /** The tenant's login, and the secret that has its credential. */
@@ -34,7 +35,7 @@ export const login: Step = {
     const { changes, notes = [] } = await establish(
       { id, managed, found, limits, action: 'create' },
       operation,
-    );
+    ).catch(waiting);
     return { changes, notes };
   },
   async plan({ operation, record }, found) {
@@ -56,10 +57,16 @@ export const login: Step = {
 export async function dropOwnLogins({ operation, record }: Saga) {
   const { instance, database, schema, logins, secret } = record.place;
   const scope = { ...scopeOf(secret, managedOf(record)), ...(await reachable(record, operation)) };
-  await takeGrantsBack(operation, { instance, database, schema }, logins).catch((error: unknown) => {
-    if (!(error instanceof Superseded)) throw error;
-  });
-  const dropped = await dropLogins(scope, logins, optionsOf(operation));
+  // Elsewhere, too: the next tenant of this id would have them with its name.
+  const granted = await Promise.all(logins.map((name) => setsOf(instance, name)));
+  const others = granted.flat().filter((set) => set.database !== database || set.schema !== schema);
+  const sets = new Map(others.map((set) => [JSON.stringify([set.database, set.schema]), set]));
+  for (const set of [{ instance, database, schema }, ...sets.values()]) {
+    await takeGrantsBack(operation, set, logins).catch((error: unknown) => {
+      if (!(error instanceof Superseded)) throw error;
+    });
+  }
+  const dropped = await dropLogins(scope, logins, operation);
   return [...dropped, ...(await deleteOwnSecret(operation, secret))];
 }
 
@@ -71,6 +78,11 @@ export async function reachable(
   const { instance, database } = place;
   const isThere = isolation === 'schema' || (await findDatabase(place, operation)) !== undefined;
   return { instance, database: isThere ? database : maintenanceDatabase };
+}
+
+/** A rotation that is under way stands against a bootstrap until it ends, and no longer. */
+export function waiting(error: unknown): never {
+  throw afterTheOther(error);
 }
 
 /** Deletes a secret with its values, if it is Drover's, and forgets it. */

@@ -2,7 +2,7 @@ import { openArchive } from '../../../shared/archive/open.ts';
 import { parseArchivePlace } from '../../../shared/archive/place.ts';
 import { restoreSchemas } from '../../../shared/archive/restore.ts';
 import { restoreDataset } from '../../../shared/bigquery/archive/restore.ts';
-import { copyObjects, findObject } from '../../../shared/gcp/storage.ts';
+import { copyObjects, deleteObject, findObject, listObjects } from '../../../shared/gcp/storage.ts';
 import { filledSchemas } from '../../../shared/postgres/databases/schemas.ts';
 import { schemaLevels } from '../../../shared/postgres/names.ts';
 import type { TenantRecord } from '../../../shared/registry/tenants/model.ts';
@@ -80,6 +80,18 @@ export const restoreObjects: Step = {
     );
     return created(place, `${copied} objects`);
   },
+  // The place itself ends with its marker: what was copied there would be found by the next one of this id.
+  async undo({ operation, record }) {
+    const from = parseArchivePlace(archiveFor(record.restored)?.storage ?? '');
+    const to = prefixOf(record);
+    for (const { name } of await listObjects(from, operation.signal)) {
+      const copy = name.slice(from.name.length);
+      if (copy === ownerMarker) continue;
+      operation.assertHeld();
+      await deleteObject({ bucket: to.bucket, name: to.name + copy }, operation.signal);
+    }
+    return [];
+  },
 };
 
 function archiveFor(manifest: TenantRecord['restored']) {
@@ -100,10 +112,10 @@ async function prepareSchemas(source: string, { operation, record }: Saga): Prom
   const { manifest } = await openArchive(source, operation.signal);
   const { schemas } = manifest;
   const { place, isolation } = record;
-  if (isolation === 'schema') {
-    const [only] = schemas;
-    return schemas.length === 1 && only ? { [only.name]: place.schema } : {};
-  }
+  const [only] = schemas;
+  // A tenant that shared a database had one, whatever it was called.
+  if (only && schemas.length === 1) return { [only.name]: place.schema };
+  if (isolation === 'schema') return {};
   for (const { name, levels } of schemas) {
     if (name === place.schema) continue;
     const known = schemaLevels.filter((level) => level !== 'owner' && levels.includes(level));

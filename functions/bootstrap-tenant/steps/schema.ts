@@ -1,6 +1,8 @@
+import { OperationError } from '../../../shared/operation/errors.ts';
+import { lookAtSchema } from '../../../shared/postgres/databases/schemas.ts';
 import { schemaLevels } from '../../../shared/postgres/names.ts';
 import { convergeSchema, Fenced } from '../../../shared/postgres/schema/converge.ts';
-import { dropSchema, schemaExists } from '../../../shared/postgres/schema/drop.ts';
+import { dropSchema } from '../../../shared/postgres/schema/drop.ts';
 import type { DesiredSchema } from '../../../shared/postgres/schema/model.ts';
 import { schemasCollection } from '../../../shared/registry/databases.ts';
 import { grantsCollection } from '../../../shared/registry/grants/model.ts';
@@ -15,8 +17,11 @@ export const schema: Step = {
   position: 2,
   needs: ['database'],
   applies: () => true,
-  look: async ({ operation, record: { place } }) =>
-    (await schemaExists(place, place.schema, operation)) ? 'present' : 'absent',
+  async look({ operation, record: { place, isolation } }) {
+    const { exists, owner } = await lookAtSchema(place, place.schema, operation);
+    if (isolation === 'schema' && owner !== undefined) throw notShared(place.database);
+    return exists ? 'present' : 'absent';
+  },
   async make(saga, begun) {
     const { operation, record } = saga;
     try {
@@ -57,6 +62,15 @@ export const schema: Step = {
   },
   undo: dropOwnSchema,
 };
+
+/** With it the other tenant's removal would take this one's data, and a restore bring them to that. */
+function notShared(database: string): OperationError {
+  return new OperationError(
+    'DATABASE_EXISTS',
+    `The database ${database} is another tenant's own, and can't be shared with it. Say another one in target.database.`,
+    { details: { database, problems: [{ path: 'data.target.database', message: 'is another tenant’s' }] } },
+  );
+}
 
 function desiredOf({ place: { database, schema: name } }: TenantRecord): DesiredSchema {
   const levels = schemaLevels.filter((level) => level !== 'owner');

@@ -1,5 +1,6 @@
 import { parseArchivePlace } from '../../../shared/archive/place.ts';
 import { deleteObject, findObject, type ObjectPlace, writeObject } from '../../../shared/gcp/storage.ts';
+import { classify } from '../../../shared/operation/classify.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import type { TenantRecord } from '../../../shared/registry/tenants/model.ts';
 import type { Saga, Step } from '../saga/step.ts';
@@ -16,12 +17,17 @@ export const storage: Step = {
     const { operation, record } = saga;
     if (await isMarked(saga)) return { changes: [] };
     operation.assertHeld();
-    await writeObject(markerOf(record), JSON.stringify(ownerOf(record)), {
-      signal: operation.signal,
-      contentType: 'application/json',
-      metadata: ownerOf(record),
-      ifGenerationMatch: 0,
-    });
+    try {
+      await writeObject(markerOf(record), JSON.stringify(ownerOf(record)), {
+        signal: operation.signal,
+        contentType: 'application/json',
+        metadata: ownerOf(record),
+        ifGenerationMatch: 0,
+      });
+    } catch (error) {
+      // The client sends again what it got no answer to; the first may have been done.
+      if (classify(error).code !== 'GOOGLE_FAILED_PRECONDITION' || !(await isMarked(saga))) throw error;
+    }
     return created(record);
   },
   plan: async ({ record }, found) => (found === 'present' ? { changes: [] } : created(record)),
@@ -59,6 +65,12 @@ function ownerOf({ tenant, incarnation }: TenantRecord) {
 function belongs(metadata: Readonly<Record<string, string>>, record: TenantRecord): boolean {
   const owner = ownerOf(record);
   return metadata['tenant'] === owner.tenant && metadata['incarnation'] === owner.incarnation;
+}
+
+/** Whether what is there was a former tenant's, and kept: nothing of it is this one's. */
+export async function isFormerStorage({ operation, record }: Saga): Promise<boolean> {
+  const marker = await findObject(markerOf(record), operation.signal);
+  return marker !== undefined && !belongs(marker.metadata, record);
 }
 
 /** @throws OperationError `STORAGE_TAKEN` where a former tenant's objects were kept: the next one must not see them */

@@ -14,6 +14,8 @@ export interface DatabaseOptions {
   readonly pools: Pools;
   readonly signal: AbortSignal;
   readonly remainingMs: () => number;
+  /** Throws where the operation may be another worker's by now: nothing else fences what is done to databases. */
+  readonly assertHeld?: () => void;
 }
 
 /** The database of an instance that one connects to in order to make others, and to drop them. */
@@ -24,6 +26,8 @@ export interface FoundDatabase {
   readonly owner: string | undefined;
   /** Belongs to Drover's admins. */
   readonly isOurs: boolean;
+  /** Nobody can connect to it: it was to be dropped. */
+  readonly isClosed?: true;
 }
 
 /** What there is of a database's name; undefined where there is nothing. */
@@ -34,11 +38,17 @@ export function findDatabase(target: Target, options: DatabaseOptions): Promise<
 async function find(client: pg.ClientBase, database: string): Promise<FoundDatabase | undefined> {
   const { text } = sql`
     SELECT pg_catalog.pg_get_userbyid(datdba) = ${adminRole} AS ours,
-           pg_catalog.shobj_description(oid, 'pg_database') AS comment
+           NOT datallowconn AS closed, pg_catalog.shobj_description(oid, 'pg_database') AS comment
       FROM pg_catalog.pg_database WHERE datname = ${database}`;
-  const { rows } = await client.query<{ ours: boolean; comment: string | null }>(text);
+  const { rows } = await client.query<{ ours: boolean; closed: boolean; comment: string | null }>(text);
   const [row] = rows;
-  return row && { owner: databaseOwner(row.comment), isOurs: row.ours };
+  return (
+    row && {
+      owner: databaseOwner(row.comment),
+      isOurs: row.ours,
+      ...(row.closed ? { isClosed: true as const } : {}),
+    }
+  );
 }
 
 /**
@@ -61,19 +71,36 @@ export function createDatabase(
     const changes: Change[] = [];
     let found = await find(client, database);
     if (found === undefined) {
+      options.assertHeld?.();
       found = await againWhereBusy(options.signal, () => create(client, database));
       if (found === undefined) {
         changes.push({ action: 'create', kind: 'database', name: database });
         found = { owner: undefined, isOurs: true };
       }
     }
-    if (found.owner === owner && found.isOurs) return changes;
+    if (found.owner === owner && found.isOurs) {
+      if (found.isClosed) await reopen(client, database);
+      return changes;
+    }
     if (found.owner !== undefined || !found.isOurs || !(unmarked || changes.length > 0))
       throw exists(database);
     await client.query(sql`COMMENT ON DATABASE ${name} IS ${formatDatabaseMarker(owner)}`.text);
     return changes;
   };
   return acting(target, options, (client) => oneAtATime(client, database, () => make(client)));
+}
+
+async function reopen(client: pg.ClientBase, database: string): Promise<void> {
+  await client.query(sql`ALTER DATABASE ${identifier(database)} ALLOW_CONNECTIONS true`.text);
+}
+
+/** Has an owner's database be one that can be connected to, where somebody came to a halt in dropping it. */
+export function reopenDatabase(target: Target, owner: string, options: DatabaseOptions): Promise<void> {
+  const { database } = target;
+  return acting(target, options, async (client) => {
+    const found = await find(client, database);
+    if (found?.owner === owner && found.isOurs && found.isClosed) await reopen(client, database);
+  });
 }
 
 /** Who finds a database without a mark must not meet its maker, who is about to mark it. */
@@ -128,9 +155,11 @@ export function dropDatabase(
     if (found === undefined) return [];
     const mine = found.owner === owner || (found.owner === undefined && unmarked);
     if (!mine || !found.isOurs) throw exists(database);
+    options.assertHeld?.();
     await client.query(sql`ALTER DATABASE ${name} ALLOW_CONNECTIONS false`.text);
     try {
       await client.query(endingOwnSessions(database).text);
+      options.assertHeld?.();
       // It waits some seconds for others itself.
       await client.query(sql`DROP DATABASE IF EXISTS ${name}`.text);
     } catch (error) {

@@ -18,6 +18,8 @@ export interface LoginOptions {
   readonly pools: Pools;
   readonly signal: AbortSignal;
   readonly remainingMs: () => number;
+  /** Throws where the operation may be another worker's by now, and the logins the next tenant's. Called under the lock. */
+  readonly assertHeld?: () => void;
 }
 
 /** What a change to logins is planned from. */
@@ -37,7 +39,7 @@ export function adminOfLogins({ database, schema }: LoginScope): string {
 export async function changeLogins<T>(
   scope: LoginScope,
   names: readonly string[],
-  { pools, signal, remainingMs }: LoginOptions,
+  { pools, signal, remainingMs, assertHeld }: LoginOptions,
   plan: (basis: LoginBasis) => T,
 ): Promise<T> {
   const acting = adminOfLogins(scope);
@@ -55,7 +57,10 @@ export async function changeLogins<T>(
           const inspected = readLogins(answer);
           const script = new Script(acting, inspected.serverVersion);
           const found = new Map(inspected.logins.map((one) => [one.name, one]));
-          return { result: plan({ found, inspected, script }), statements: script.statements() };
+          const result = plan({ found, inspected, script });
+          const statements = script.statements();
+          if (statements.length > 0) assertHeld?.();
+          return { result, statements };
         },
       ),
     ),

@@ -51,7 +51,7 @@ export async function offboardStep<Found>(
   pools: Pools,
   target: Target,
   principal: string,
-  { signal, remainingMs, dryRun }: OffboardOptions,
+  { signal, remainingMs, dryRun, assertHeld }: OffboardOptions,
   { tables, fields, ofAnybody = false, plan }: Step<Found>,
 ): Promise<Offboarded> {
   if (!ofAnybody) refuseName(principal);
@@ -72,6 +72,7 @@ SELECT jsonb_build_object(${principalFields}${fields}) AS inspected`;
           const script = new Script(acting, serverVersion);
           const notes = plan({ principal, serverVersion, role, found, script });
           const statements = script.statements();
+          if (!dryRun) assertHeld?.();
           return {
             offboarded: {
               changes: script.changes,

@@ -5,6 +5,8 @@ export interface OffboardOptions {
   readonly remainingMs: () => number;
   /** Say what would be done and do nothing. */
   readonly dryRun: boolean;
+  /** Throws where the operation may be another worker's by now. Called under the lock, before anything is taken. */
+  readonly assertHeld?: () => void;
 }
 
 /** What one step of taking a principal out came to. */

@@ -22,6 +22,8 @@ export class Fenced extends OperationError {
 export interface ConvergeOptions {
   readonly signal: AbortSignal;
   readonly remainingMs: () => number;
+  /** Throws where the operation may be another worker's by now. Called under the lock, before anything is changed. */
+  readonly assertHeld?: () => void;
   /** Under which to change it; a dry run has none, and changes nothing. */
   readonly fence:
     | {
@@ -49,7 +51,7 @@ export async function convergeSchema(
   pools: Pools,
   target: Target,
   desired: DesiredSchema,
-  { signal, remainingMs, fence }: ConvergeOptions,
+  { signal, remainingMs, assertHeld, fence }: ConvergeOptions,
 ): Promise<Converged> {
   const custom = desired.customRoles?.map(({ name }) => name);
   const roles = schemaRoles(desired.database, desired.schema, custom);
@@ -69,6 +71,7 @@ export async function convergeSchema(
             epoch: fence?.epoch ?? epoch,
             always: fence?.outstanding ?? false,
           });
+          if (fence) assertHeld?.();
           return { plan, statements: fence ? plan.steps.map((step) => step.sql) : [] };
         },
       ),

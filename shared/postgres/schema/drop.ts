@@ -17,6 +17,8 @@ export interface DropSchemaOptions {
   readonly remainingMs: () => number;
   /** Of the attempt: a schema that carries a newer one is somebody else's by now. */
   readonly epoch: number;
+  /** Throws where the operation may be another worker's by now. Called under the schema's lock, before anything is dropped. */
+  readonly assertHeld?: () => void;
 }
 
 interface InspectedRole {
@@ -43,7 +45,7 @@ interface Inspected {
 export async function dropSchema(
   target: Target,
   schema: string,
-  { pools, signal, remainingMs, epoch }: DropSchemaOptions,
+  { pools, signal, remainingMs, epoch, assertHeld }: DropSchemaOptions,
 ): Promise<readonly Change[]> {
   const acting = actingAdmin(target.database, schema);
   const inspection = inspect(target.database, schema);
@@ -59,6 +61,7 @@ export async function dropSchema(
               refuse(target, schema, found, epoch);
               const script = new Script(acting, found.serverVersion);
               plan(found, script);
+              assertHeld?.();
               return { changes: script.changes, statements: script.statements() };
             },
           ),
