@@ -19,7 +19,8 @@ export function wantedTenant(
   { id, asked }: Pick<OperationContext, 'id' | 'asked'>,
 ): TenantRecord {
   const { displayName, contact, plan, isolation, features, level, scopes, readers, tenant, target } = message;
-  const limits = limitsOf(plan);
+  // What was begun is ended by the plan that it was begun with.
+  const limits = found?.operation === id && found.plan === plan ? found.limits : limitsOf(plan);
   const { claimedActor: _, ...order } = asked;
   const request = { tenant, isolation, instance: target.instance, database: target.database, features };
   const now = new Date();
@@ -45,7 +46,7 @@ export function wantedTenant(
       ...wanted,
       state: 'bootstrapping',
       incarnation: decision.kind === 'begin' ? decision.incarnation : 1,
-      place: placeOf(request, config()),
+      place: placeAgain(message, found, placeOf(request, config())),
       createdAt: now,
       removedAt: null,
       failure: null,
@@ -65,6 +66,22 @@ export function wantedTenant(
     before: found.state === 'active' ? (found.before ?? settingsOf(found)) : null,
     place: { ...placeOf(request, config(), () => 'unused'), ...kept },
   };
+}
+
+/**
+ * What was archived can't get other names in a shared database, and what it is called says nothing: so a tenant that is
+ * restored has them again.
+ */
+function placeAgain(
+  { restore, features }: TenantMessage,
+  found: TenantRecord | undefined,
+  place: TenantPlace,
+): TenantPlace {
+  const former = found?.place;
+  const again = restore !== undefined && features.opaqueNames && found?.features.opaqueNames;
+  if (!again || former?.instance !== place.instance || former.database !== place.database) return place;
+  const { schema, logins, secret } = former;
+  return { ...place, schema, logins, secret };
 }
 
 function settingsOf(record: TenantRecord): TenantSettings {

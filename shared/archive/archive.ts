@@ -62,7 +62,7 @@ export async function archiveSchemas(
   const existing = await writtenArchive(place, target, schemas, signal);
   if (existing) return { ...existing, resumed: 0 };
 
-  const read = await withCopySession(pools, target, signal, async (client) => {
+  const read = await withCopySession(pools, target, { signal }, async (client) => {
     const { server, levels, comments, ...found } = await beginReading(client, target, schemas, remainingMs());
     const { objects, tables, sequences, extensions } = found.description;
     const { omissions, ...access } = archiveAccess(

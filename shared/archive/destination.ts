@@ -1,5 +1,5 @@
 import { OperationError } from '../operation/errors.ts';
-import { roleName } from '../postgres/names.ts';
+import { adminRole, roleName } from '../postgres/names.ts';
 import { type Sql, sql } from '../postgres/sql.ts';
 import { formatTarget, type Target } from '../postgres/target.ts';
 import type { RoleOf } from './grants.ts';
@@ -9,6 +9,8 @@ import type { Manifest } from './manifest.ts';
 export interface InspectedDestination {
   readonly serverVersion: number;
   readonly encoding: string;
+  /** The database is Drover's own: the acting admin may let others create schemas in it. */
+  readonly owned: boolean;
   readonly schemas: readonly {
     readonly name: string;
     readonly owner: string;
@@ -38,6 +40,7 @@ export function inspectDestination(
 SELECT jsonb_build_object(
   'serverVersion', current_setting('server_version_num')::int,
   'encoding', current_setting('server_encoding'),
+  'owned', (SELECT pg_get_userbyid(datdba) = ${adminRole} FROM pg_catalog.pg_database WHERE datname = current_database()),
   'schemas', coalesce((
     SELECT jsonb_agg(jsonb_build_object(
              'name', n.nspname, 'owner', pg_get_userbyid(n.nspowner),
@@ -114,9 +117,11 @@ function serverProblems({ source }: Manifest, { serverVersion, encoding }: Inspe
 function schemaProblems(
   { database }: Target,
   names: ReadonlyMap<string, string>,
-  { schemas }: InspectedDestination,
+  { schemas, owned }: InspectedDestination,
 ): string[] {
   return [...names].flatMap(([archived, own]) => {
+    if (archived !== own && !owned)
+      return [`only in a database of Drover's own ${archived} can be restored under another name, as ${own}`];
     const owner = schemas.find(({ name }) => name === own)?.owner;
     const expected = roleName(database, own, 'owner');
     if (owner === undefined) return [`there is no schema ${own}: create it first`];

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import { actingAdmin, roleName } from '../postgres/names.ts';
+import { roleName } from '../postgres/names.ts';
 import type { Pools } from '../postgres/pools.ts';
 import { identifier, qualified, sql } from '../postgres/sql.ts';
 import { isServerError } from '../postgres/sqlstate.ts';
@@ -12,6 +12,7 @@ import { grantStatements, policyStatements, type RoleOf } from './grants.ts';
 import type { Manifest } from './manifest.ts';
 import { openArchive } from './open.ts';
 import { refuseOldNames } from './rename.ts';
+import { withRestorer } from './restorer.ts';
 import { actAs, exactValues, withCopySession } from './session.ts';
 
 export interface RestoreRequest {
@@ -39,7 +40,9 @@ export interface Restored {
  * Makes schemas what they were when they were archived: in schemas of Drover's that are there and empty, in the same
  * database or another, under the same names or others. All of it in one transaction, as the owners of the schemas.
  *
- * A schema gets another name only where nothing has its old one in a text that PostgreSQL doesn't change, as a function's
+ * What an archive has is run by a login that may become nothing but these owners.
+ *
+ * A schema gets another name only in a database of Drover's own, and where nothing has its old one in a text that PostgreSQL doesn't change, as a function's
  * body is.
  *
  * @throws OperationError `ARCHIVE_NOT_FOUND`, `ARCHIVE_DAMAGED`, `ARCHIVE_TOO_NEW`; `RESTORE_NOT_EMPTY`,
@@ -58,15 +61,17 @@ export async function restoreSchemas(
   const roleOf: RoleOf = (grantee) =>
     grantee === 'PUBLIC' ? grantee : roleName(target.database, nameOf(grantee.schema), grantee.level);
 
-  return withCopySession(pools, target, signal, async (client) => {
-    const inspected = await begin(client, {
-      acting: actingAdmin(target.database, [...names.values()][0]),
-      lock: [...names.values()],
-      timeoutMs: remainingMs(),
-      inspection: inspectDestination(manifest, names, roleOf),
-    });
+  const schemas = [...names.values()];
+  const inspection = inspectDestination(manifest, names, roleOf);
+  const examine = (found: InspectedDestination) => refuseDestination(manifest, target, names, found);
+  const renames = [...names].some(([archived, own]) => archived !== own);
+  const restoring = { target, schemas, renames, inspection, examine };
+  const restore = async (client: pg.ClientBase): Promise<Restored> => {
+    const acting = roleName(target.database, schemas[0] ?? '', 'owner');
+    const options = { acting, lock: schemas, timeoutMs: remainingMs(), inspection };
+    const inspected = await begin(client, options);
     const found = (inspected.rows[0] as { inspected: InspectedDestination }).inspected;
-    refuseDestination(manifest, target, names, found);
+    examine(found);
     const leftOut: string[] = [];
     const known = new Set(found.roles);
     const access = { roleOf, has: (role: string) => known.has(role), leftOut };
@@ -122,7 +127,10 @@ export async function restoreSchemas(
       rows: manifest.tables.reduce((sum, { rows }) => sum + rows, 0),
       leftOut: [...new Set(leftOut)],
     };
-  });
+  };
+  return withRestorer(pools, restoring, { signal, remainingMs }, (login) =>
+    withCopySession(pools, target, { signal, as: login }, restore),
+  );
 }
 
 /**
@@ -137,7 +145,7 @@ async function renameAll(
 ): Promise<void> {
   for (const [archived, own] of names) {
     if (archived === own) continue;
-    await actAs(client, actingAdmin(target.database, own));
+    await actAs(client, roleName(target.database, own, 'owner'));
     const [from, to] = direction === 'to their own' ? [archived, own] : [own, archived];
     await client.query(sql`ALTER SCHEMA ${identifier(from)} RENAME TO ${identifier(to)}`.text);
   }

@@ -1,5 +1,5 @@
 import type pg from 'pg';
-import type { Pools } from '../postgres/pools.ts';
+import type { ConnectionOptions, Pools } from '../postgres/pools.ts';
 import { identifier, Sql, sql } from '../postgres/sql.ts';
 import type { Target } from '../postgres/target.ts';
 
@@ -12,10 +12,10 @@ import type { Target } from '../postgres/target.ts';
 export function withCopySession<T>(
   pools: Pools,
   target: Target,
-  signal: AbortSignal,
+  options: ConnectionOptions,
   use: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
-  return pools.withConnection(target, { signal }, (client, loan) => {
+  return pools.withConnection(target, options, (client, loan) => {
     loan.discard();
     (client as { pipeline?: boolean }).pipeline = false;
     return use(client);

@@ -43,6 +43,8 @@ const creatorLabel = 'drover-created-by';
 
 const never = new AbortController().signal;
 
+const mostLooks = 5;
+
 /** @returns undefined where there is none of this id */
 export async function findDataset(id: string, signal = never): Promise<DatasetInfo | undefined> {
   const found = await resources.findDataset(id, signal);
@@ -99,17 +101,18 @@ export async function deleteTenantDataset(
   tenant: string,
   { signal = never }: { readonly signal?: AbortSignal } = {},
 ): Promise<Change[]> {
-  const found = await findTenantDataset(id, tenant, signal);
-  if (found === undefined) return [];
-  const path = `datasets/${id}`;
-  try {
-    await callBigQuery(
-      { method: 'DELETE', path, query: { deleteContents: 'true' }, etag: found.etag },
-      signal,
-    );
-  } catch (error) {
-    if (refusedWith(error, 'NOT_FOUND')) return [];
-    throw error;
+  for (let looks = 1; ; looks += 1) {
+    const found = await findTenantDataset(id, tenant, signal);
+    if (found === undefined) return [];
+    const call = { path: `datasets/${id}`, query: { deleteContents: 'true' }, etag: found.etag };
+    try {
+      await callBigQuery({ method: 'DELETE', ...call }, signal);
+      break;
+    } catch (error) {
+      if (refusedWith(error, 'NOT_FOUND')) return [];
+      // Somebody changed it at the same moment.
+      if (!refusedWith(error, 'FAILED_PRECONDITION') || looks === mostLooks) throw error;
+    }
   }
   return [{ action: 'revoke', kind: 'dataset', name: id, detail: 'deleted' }];
 }

@@ -170,6 +170,21 @@ describe('a tenant', () => {
   });
 });
 
+it('takes no schema that was there before it', async () => {
+  await query('CREATE SCHEMA tenant_prior');
+  await cloud.stack.send(
+    'create-schema',
+    { target: tenantMessage('x').target, schema: 'prior_made' },
+    { id: 'prior' },
+  );
+  await cloud.stack.ended('create-schema', 'prior');
+  await query('ALTER SCHEMA prior_made RENAME TO tenant_prior_made');
+  for (const id of ['prior', 'prior_made']) {
+    await refused(tenantMessage(id, lean), 'SCHEMA_EXISTS');
+    expect(await query(`SELECT FROM pg_namespace WHERE nspname = 'tenant_${id}'`)).toHaveLength(1);
+  }
+});
+
 describe('isolation by schema', () => {
   it('lets no tenant read, change or use what is another’s', async () => {
     await Promise.all([create('mine', lean), create('yours', lean)]);

@@ -58,7 +58,11 @@ async function rescopeKeys(id: string, owner: KeyOwner, operation: Saga['operati
 /** Ends all keys of the tenant, and deletes their secret. */
 export async function dropApiKey({ operation, record }: Saga) {
   await revokeApiKeys(operation, { id: record.tenant, incarnation: record.incarnation });
-  return deleteOwnSecret(operation, idOf(record));
+  return deleteOwnSecret(
+    operation,
+    idOf(record),
+    (one) => one.kind === 'api-key' && one.tenant?.id === record.tenant,
+  );
 }
 
 function idOf({ place }: TenantRecord): string {

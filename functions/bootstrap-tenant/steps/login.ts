@@ -66,8 +66,9 @@ export async function dropOwnLogins({ operation, record }: Saga) {
       if (!(error instanceof Superseded)) throw error;
     });
   }
+  const isOwn = (one: ManagedSecret) => one.kind === 'postgres' && one.logins.join() === logins.join();
   const dropped = await dropLogins(scope, logins, operation);
-  return [...dropped, ...(await deleteOwnSecret(operation, secret))];
+  return [...dropped, ...(await deleteOwnSecret(operation, secret, isOwn))];
 }
 
 /** Where to connect for what belongs to the instance: the tenant's own database may not be there. */
@@ -85,10 +86,15 @@ export function waiting(error: unknown): never {
   throw afterTheOther(error);
 }
 
-/** Deletes a secret with its values, if it is Drover's, and forgets it. */
-export async function deleteOwnSecret(operation: Saga['operation'], id: string) {
+/** Deletes a secret with its values, if it is the tenant's, and forgets it. */
+export async function deleteOwnSecret(
+  operation: Saga['operation'],
+  id: string,
+  isOwn: (secret: ManagedSecret) => boolean,
+) {
   const found = await findSecret(id);
-  const isOurs = found !== undefined && isManaged(found);
+  const isOurs = found !== undefined && isManaged(found) && isOwn(readManaged(found));
+  if (found !== undefined && !isOurs) return [];
   if (isOurs) {
     operation.assertHeld();
     await deleteSecret(id);

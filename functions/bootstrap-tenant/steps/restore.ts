@@ -3,6 +3,7 @@ import { parseArchivePlace } from '../../../shared/archive/place.ts';
 import { restoreSchemas } from '../../../shared/archive/restore.ts';
 import { restoreDataset } from '../../../shared/bigquery/archive/restore.ts';
 import { copyObjects, deleteObject, findObject, listObjects } from '../../../shared/gcp/storage.ts';
+import { hash } from '../../../shared/operation/canonical.ts';
 import { filledSchemas } from '../../../shared/postgres/databases/schemas.ts';
 import { schemaLevels } from '../../../shared/postgres/names.ts';
 import type { TenantRecord } from '../../../shared/registry/tenants/model.ts';
@@ -56,7 +57,7 @@ export const restoreAnalytics: Step = {
     const { bucket, name } = parseArchivePlace(place);
     const manifest = await findObject({ bucket, name: `${name}dataset.json` }, operation.signal);
     if (manifest === undefined || record.place.dataset === null) return { changes: [] };
-    const request = { manifest: `${place}dataset.json`, id: record.place.dataset, operation: operation.id };
+    const request = { manifest: `${place}dataset.json`, id: record.place.dataset, operation: nameOf(record) };
     const { rows, notes } = await restoreDataset(request, operation);
     return { ...created(place, `${rows} rows into the dataset ${record.place.dataset}`), notes };
   },
@@ -93,6 +94,11 @@ export const restoreObjects: Step = {
     return [];
   },
 };
+
+/** Jobs are named by the tenant: another operation that goes on finds what was loaded. */
+function nameOf({ tenant, incarnation }: TenantRecord): string {
+  return hash('restore', tenant, String(incarnation)).slice(0, 40);
+}
 
 function archiveFor(manifest: TenantRecord['restored']) {
   return manifest === null ? undefined : archiveWith(manifest);

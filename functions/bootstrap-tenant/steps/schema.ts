@@ -1,3 +1,4 @@
+import { findSecret } from '../../../shared/gcp/secrets.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import { lookAtSchema } from '../../../shared/postgres/databases/schemas.ts';
 import { schemaLevels } from '../../../shared/postgres/names.ts';
@@ -24,6 +25,7 @@ export const schema: Step = {
   },
   async make(saga, begun) {
     const { operation, record } = saga;
+    if (!begun && record.state !== 'active') await refuseOthers(record);
     try {
       const { converged, intent, facts } = await applySchema(record.place, desiredOf(record), operation);
       const { claimedActor: _, ...order } = operation.asked;
@@ -41,7 +43,7 @@ export const schema: Step = {
       };
     } catch (error) {
       // A newer message has brought the schema about, and says what it is like.
-      if (error instanceof Superseded && !begun) return { changes: [] };
+      if (error instanceof Superseded) return { changes: [] };
       throw error;
     }
   },
@@ -69,6 +71,21 @@ function notShared(database: string): OperationError {
     'DATABASE_EXISTS',
     `The database ${database} is another tenant's own, and can't be shared with it. Say another one in target.database.`,
     { details: { database, problems: [{ path: 'data.target.database', message: 'is another tenant’s' }] } },
+  );
+}
+
+/**
+ * A schema says nothing of whose it is. One that was there before the tenant is its own only where its secret is, too: then
+ * the registry was lost.
+ *
+ * @throws OperationError `SCHEMA_EXISTS`
+ */
+async function refuseOthers({ place }: TenantRecord): Promise<void> {
+  if (await findSecret(place.secret)) return;
+  throw new OperationError(
+    'SCHEMA_EXISTS',
+    `The schema ${place.database}.${place.schema} was there before the tenant. Rename or drop it, or choose another id.`,
+    { details: { schema: `${place.database}.${place.schema}` } },
   );
 }
 

@@ -81,6 +81,18 @@ describe('a tenant that begins', () => {
     expect(want().order).not.toHaveProperty('claimedActor');
   });
 
+  it('with opaque names has them again where it is restored, and others where it isn’t', () => {
+    const opaque = { features: { opaqueNames: true } };
+    const former = left('removed', opaque, { archive: manifest, removedAt: publishedAt });
+    const second: TenantDecision = { kind: 'begin', incarnation: 2 };
+    const again = want({ ...opaque, restore: manifest }, former, second).place;
+    const { schema, logins, secret } = former.place;
+    expect(again).toMatchObject({ schema, logins, secret });
+    expect(want(opaque, former, second).place.schema).not.toBe(schema);
+    const elsewhere = { ...opaque, restore: manifest, target: { instance, database: 'app2' } };
+    expect(want(elsewhere, former, second).place.schema).not.toBe(schema);
+  });
+
   it('after one that failed or was removed is another one: nothing of that is left but its archive', () => {
     const former = left(
       'removed',

@@ -51,6 +51,13 @@ export interface World {
   close(): Promise<void>;
 }
 
+/** Makes a database as a tenant's own is: Drover's admins own it. */
+async function openOwn(cluster: PreparedCluster, database: string): Promise<void> {
+  await cluster.open(database);
+  const name = identifier(database).text;
+  await run(cluster.superuserUrl(database), `ALTER DATABASE ${name} OWNER TO drover_admin`);
+}
+
 export const place = (prefix: string) => `gs://${bucket}/${prefix}/`;
 
 export const startArchiveStorage = () => startStorage({ project: 'acme-dev', buckets: [bucket] });
@@ -70,7 +77,7 @@ export async function startWorld(
     cluster,
     storage,
     async schema(database, name) {
-      if (!databases.has(database)) databases.set(database, cluster.open(database));
+      if (!databases.has(database)) databases.set(database, openOwn(cluster, database));
       await databases.get(database);
       await cluster.converge(desired(database, name));
     },

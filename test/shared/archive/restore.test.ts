@@ -289,3 +289,36 @@ test.each(['gs://archives', 'gs://archives/x', 's3://archives/x/', '/archives/x/
     expect(place('x')).toBe('gs://archives/x/');
   },
 );
+
+test('what an archive has is run by nobody who may become more than the schema’s owner', async () => {
+  await world.schema('trap', 'evil');
+  await world.schema('sprung', 'evil');
+  await world.as(
+    'trap',
+    'evil',
+    `CREATE FUNCTION evil.escalate() RETURNS boolean LANGUAGE plpgsql AS $$
+     DECLARE admin text;
+     BEGIN
+       IF session_user = 'cloudsqladmin' THEN RETURN true; END IF;
+       FOR admin IN SELECT rolname FROM pg_catalog.pg_roles WHERE rolname ~ '^drover' LOOP
+         BEGIN
+           PERFORM pg_catalog.set_config('role', admin, true);
+           CREATE ROLE pwned;
+         EXCEPTION WHEN OTHERS THEN NULL;
+         END;
+       END LOOP;
+       RETURN true;
+     END $$`,
+    'CREATE TABLE evil.bait (id int DEFAULT evil.escalate()::int CHECK (evil.escalate()))',
+    'CREATE INDEX ON evil.bait ((id + 1))',
+    'INSERT INTO evil.bait VALUES (1)',
+  );
+  await world.archive('trap', ['evil'], `trap-${prefix}`);
+
+  await world.restore(`trap-${prefix}`, 'sprung');
+
+  expect(await world.query('sprung', 'SELECT id FROM evil.bait')).toEqual([{ id: 1 }]);
+  expect(
+    await world.query('sprung', `SELECT rolname FROM pg_roles WHERE rolname ~ '^(pwned|restore_)'`),
+  ).toEqual([]);
+});

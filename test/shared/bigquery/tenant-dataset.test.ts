@@ -202,7 +202,7 @@ describe('deleting a tenant’s dataset', () => {
       await send('PATCH', `datasets/${acme.id}`, { labels: { 'drover-tenant': 'other' } });
     };
     await expect(deleteTenantDataset(acme.id, acme.tenant)).rejects.toMatchObject({
-      code: 'GOOGLE_FAILED_PRECONDITION',
+      code: 'DATASET_EXISTS',
     });
     await expect(findDataset(acme.id)).resolves.toBeDefined();
   });
