@@ -1,5 +1,6 @@
 import { defineOperation } from '../../shared/operation/define.ts';
 import type { AccessRequest } from '../../shared/operation/policy.ts';
+import { isInPredefined } from '../../shared/postgres/names.ts';
 import limits from './function.json' with { type: 'json' };
 import { changeGrants } from './grants.ts';
 import { type GrantRolesMessage, grantRolesMessage } from './message.ts';
@@ -27,16 +28,18 @@ function access({
   const last = ends.includes('never') ? 'never' : new Date(Math.max(...ends.map(Number)));
   const gives = grants.length > 0 && (mode === 'add' || mode === 'exact');
   const native = customRoles.flatMap((role) => role.native);
+  const levels = distinct([
+    ...grants.flatMap(({ level, customRole }) => level ?? (customRole ? [`custom:${customRole}`] : [])),
+    // Who defines a role gives its members what it inherits.
+    ...customRoles.flatMap(({ name, inherits }) => [`custom:${name}`, ...inherits]),
+  ]);
+  // A predefined role's rights are good in every database.
+  const predefined = native.length > 0 || (mode !== 'revoke' && levels.some(isInPredefined));
   return {
     target,
     schema,
-    // A predefined role's rights are good in every database.
-    reaches: mode === 'offboard' || createMissing || native.length > 0 ? 'instance' : undefined,
-    levels: distinct([
-      ...grants.flatMap(({ level, customRole }) => level ?? (customRole ? [`custom:${customRole}`] : [])),
-      // Who defines a role gives its members what it inherits.
-      ...customRoles.flatMap(({ name, inherits }) => [`custom:${name}`, ...inherits]),
-    ]),
+    reaches: mode === 'offboard' || createMissing || predefined ? 'instance' : undefined,
+    levels,
     principals: distinct(grants.map(({ principal }) => principal)),
     actions: [
       ...(mode === 'exact' || mode === 'offboard' ? [mode] : []),

@@ -1,5 +1,6 @@
-import type { Firestore } from '@google-cloud/firestore';
+import type { DocumentReference, Firestore } from '@google-cloud/firestore';
 import { firestore } from '../../shared/gcp/firestore.ts';
+import { classify } from '../../shared/operation/classify.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Change, Note } from '../../shared/operation/outcome.ts';
 import { publishResult } from '../../shared/operation/report.ts';
@@ -47,17 +48,19 @@ export async function keepUp(operation: Ticking): Promise<Part> {
   };
 }
 
-async function endStuck(db: Firestore, { dryRun, log }: Ticking): Promise<Part> {
+async function endStuck(db: Firestore, ticking: Ticking): Promise<Part> {
   const changes: Change[] = [];
-  for (const ref of dryRun ? [] : await findStuck(db, new Date(), mostPerTick)) {
+  const endOne = async (ref: DocumentReference) => {
     const record = await failStuck(db, ref);
-    if (record === undefined) continue;
+    if (record === undefined) return;
     const { function: source, operationId } = record;
-    log.log('ERROR', 'operation stuck', { record: ref.id, operation: operationId, source });
+    ticking.log.log('ERROR', 'operation stuck', { record: ref.id, operation: operationId, source });
     changes.push({ action: 'alter', kind: 'operation', name: `${source} ${operationId}`, detail: 'stuck' });
     await tell(db, ref.id, record);
-  }
-  return { changes, notes: [], summary: { stuck: changes.length } };
+  };
+  const found = ticking.dryRun ? [] : await findStuck(db, new Date(), mostPerTick);
+  const { notes } = await eachByItself(found, endOne, ticking);
+  return { changes, notes, summary: { stuck: changes.length } };
 }
 
 /** Should this process die before somebody was told, the next tick but a few does it. */
@@ -66,10 +69,30 @@ async function tell(db: Firestore, id: string, record: OperationRecord): Promise
   await markReported(db, id, record);
 }
 
-async function reportUnreported(db: Firestore, { dryRun }: Ticking): Promise<Part> {
-  const found = dryRun ? [] : await findUnreported(db, new Date(), mostPerTick);
-  for (const { id, record } of found) await tell(db, id, record);
-  return { changes: [], notes: [], summary: { reported: found.length } };
+async function reportUnreported(db: Firestore, ticking: Ticking): Promise<Part> {
+  const found = ticking.dryRun ? [] : await findUnreported(db, new Date(), mostPerTick);
+  const { done, notes } = await eachByItself(found, ({ id, record }) => tell(db, id, record), ticking);
+  return { changes: [], notes, summary: { reported: done } };
+}
+
+/** Whatever is wrong with one operation keeps no other waiting; its turn comes again. */
+async function eachByItself<T extends { readonly id: string }>(
+  operations: readonly T[],
+  keep: (one: T) => Promise<void>,
+  { log }: Ticking,
+): Promise<{ readonly done: number; readonly notes: readonly Note[] }> {
+  const notes: Note[] = [];
+  const keepOne = async (one: T) => {
+    try {
+      await keep(one);
+    } catch (error) {
+      const { code, message } = classify(error);
+      log.log('WARNING', 'operation not kept up', { record: one.id, code });
+      notes.push({ code: 'NOT_REPORTED', message: `${one.id}: ${code}: ${message}` });
+    }
+  };
+  await Promise.all(operations.map(keepOne));
+  return { done: operations.length - notes.length, notes };
 }
 
 async function resetQuotas(db: Firestore, { dryRun }: Ticking): Promise<Part> {

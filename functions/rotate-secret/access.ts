@@ -1,4 +1,5 @@
 import type { AccessRequest } from '../../shared/operation/policy.ts';
+import { isInPredefined } from '../../shared/postgres/names.ts';
 import type { RotateSecretMessage } from './message.ts';
 
 /** What a message asks for. Whether it may have that where the secret's logins are is asked again once that is known. */
@@ -7,8 +8,8 @@ export function access(message: RotateSecretMessage): AccessRequest {
   return {
     target,
     schema,
-    // Whatever login the secret names is taken over.
-    reaches: message.action === 'adopt' ? 'instance' : undefined,
+    // Whatever login the secret names is taken over; and a predefined role's rights are good in every database.
+    reaches: message.action === 'adopt' || (level && isInPredefined(level)) ? 'instance' : undefined,
     secrets: [secret],
     levels: level ? [level] : customRole ? [`custom:${customRole}`] : [],
     principals: [],

@@ -12,6 +12,7 @@ import type { DescribedTable } from './describe/describe.ts';
 import type { Omission } from './describe/omissions.ts';
 import type { OrderedObject } from './describe/order.ts';
 import { formatVersion, type Manifest } from './manifest.ts';
+import { type OwnerLoginOptions, withOwnerLogin } from './owner-login.ts';
 import { inArchive, parseArchivePlace } from './place.ts';
 import { archiveRows } from './rows.ts';
 import { actAs, withCopySession } from './session.ts';
@@ -28,9 +29,7 @@ export interface ArchiveRequest {
   readonly description: z.core.util.JSONType;
 }
 
-export interface ArchiveOptions {
-  readonly signal: AbortSignal;
-  readonly remainingMs: () => number;
+export interface ArchiveOptions extends OwnerLoginOptions {
   /** Archive the rest where something can't be described. */
   readonly allowIncomplete?: boolean;
   readonly now?: () => Date;
@@ -55,14 +54,15 @@ export interface Archived extends WrittenArchive {
 export async function archiveSchemas(
   pools: Pools,
   { target, schemas: named, destination, description }: ArchiveRequest,
-  { signal, remainingMs, allowIncomplete = false, now = () => new Date() }: ArchiveOptions,
+  options: ArchiveOptions,
 ): Promise<Archived> {
+  const { signal, remainingMs, allowIncomplete = false, now = () => new Date() } = options;
   const schemas = [...new Set(named)].sort();
   const place = parseArchivePlace(destination);
   const existing = await writtenArchive(place, target, schemas, signal);
   if (existing) return { ...existing, resumed: 0 };
 
-  const read = await withCopySession(pools, target, { signal }, async (client) => {
+  const reading = async (client: pg.ClientBase) => {
     const { server, levels, comments, ...found } = await beginReading(client, target, schemas, remainingMs());
     const { objects, tables, sequences, extensions } = found.description;
     const { omissions, ...access } = archiveAccess(
@@ -96,7 +96,11 @@ export async function archiveSchemas(
         omitted,
       },
     };
-  });
+  };
+  const owned = { target, schemas, purpose: 'archive' } as const;
+  const read = await withOwnerLogin(pools, owned, options, (login) =>
+    withCopySession(pools, target, { signal, as: login }, reading),
+  );
 
   const definitions = await writeDefinitions(place, read.objects, signal);
   const createdAt = now().toISOString();

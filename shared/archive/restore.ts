@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { OperationError } from '../operation/errors.ts';
 import { roleName } from '../postgres/names.ts';
 import type { Pools } from '../postgres/pools.ts';
 import { identifier, qualified, sql } from '../postgres/sql.ts';
@@ -11,8 +12,8 @@ import { type InspectedDestination, inspectDestination, refuseDestination } from
 import { grantStatements, policyStatements, type RoleOf } from './grants.ts';
 import type { Manifest } from './manifest.ts';
 import { openArchive } from './open.ts';
+import { type OwnerLoginOptions, withOwnerLogin } from './owner-login.ts';
 import { refuseOldNames } from './rename.ts';
-import { withRestorer } from './restorer.ts';
 import { actAs, exactValues, withCopySession } from './session.ts';
 
 export interface RestoreRequest {
@@ -23,10 +24,7 @@ export interface RestoreRequest {
   readonly rename?: Readonly<Record<string, string>>;
 }
 
-export interface RestoreOptions {
-  readonly signal: AbortSignal;
-  readonly remainingMs: () => number;
-}
+export type RestoreOptions = OwnerLoginOptions;
 
 export interface Restored {
   readonly manifest: Manifest;
@@ -51,8 +49,9 @@ export interface Restored {
 export async function restoreSchemas(
   pools: Pools,
   { source, target, rename = {} }: RestoreRequest,
-  { signal, remainingMs }: RestoreOptions,
+  options: RestoreOptions,
 ): Promise<Restored> {
+  const { signal, remainingMs } = options;
   const archive = await openArchive(source, signal);
   const { manifest } = archive;
   const names = new Map(manifest.schemas.map(({ name }) => [name, rename[name] ?? name]));
@@ -65,11 +64,10 @@ export async function restoreSchemas(
   const inspection = inspectDestination(manifest, names, roleOf);
   const examine = (found: InspectedDestination) => refuseDestination(manifest, target, names, found);
   const renames = [...names].some(([archived, own]) => archived !== own);
-  const restoring = { target, schemas, renames, inspection, examine };
+  const owned = { target, schemas, renames, purpose: 'restore', before: { inspection, examine } } as const;
   const restore = async (client: pg.ClientBase): Promise<Restored> => {
     const acting = roleName(target.database, schemas[0] ?? '', 'owner');
-    const options = { acting, lock: schemas, timeoutMs: remainingMs(), inspection };
-    const inspected = await begin(client, options);
+    const inspected = await begin(client, { acting, lock: schemas, timeoutMs: remainingMs(), inspection });
     const found = (inspected.rows[0] as { inspected: InspectedDestination }).inspected;
     examine(found);
     const leftOut: string[] = [];
@@ -120,6 +118,7 @@ export async function restoreSchemas(
 
     await renameAll(client, target, names, 'to their own');
     await refuseOldNames(client, target, names);
+    if (renames) await refuseMoreSchemas(client, schemas);
     await commit(client);
     return {
       manifest,
@@ -128,7 +127,7 @@ export async function restoreSchemas(
       leftOut: [...new Set(leftOut)],
     };
   };
-  return withRestorer(pools, restoring, { signal, remainingMs }, (login) =>
+  return withOwnerLogin(pools, owned, options, (login) =>
     withCopySession(pools, target, { signal, as: login }, restore),
   );
 }
@@ -149,6 +148,24 @@ async function renameAll(
     const [from, to] = direction === 'to their own' ? [archived, own] : [own, archived];
     await client.query(sql`ALTER SCHEMA ${identifier(from)} RENAME TO ${identifier(to)}`.text);
   }
+}
+
+/**
+ * To rename a schema its owner may create some, and so may the archive's code.
+ *
+ * @throws OperationError `RESTORE_NOT_POSSIBLE`
+ */
+async function refuseMoreSchemas(client: pg.ClientBase, schemas: readonly string[]): Promise<void> {
+  const { rows } = await client.query<{ name: string }>(
+    sql`SELECT nspname AS name FROM pg_catalog.pg_namespace
+         WHERE pg_catalog.pg_has_role(session_user, nspowner, 'MEMBER') AND nspname NOT IN (${[...schemas]})`
+      .text,
+  );
+  if (rows.length === 0) return;
+  const problems = [`it makes schemas that it isn't one of: ${rows.map(({ name }) => name).join(', ')}`];
+  throw new OperationError('RESTORE_NOT_POSSIBLE', `The archive can't be restored: ${problems.join('; ')}.`, {
+    details: { problems },
+  });
 }
 
 async function commit(client: pg.ClientBase): Promise<void> {

@@ -13,6 +13,8 @@ export interface ConvergeOptions {
   readonly signal: AbortSignal;
   /** Reads, and says what would be written. */
   readonly dryRun?: boolean;
+  /** Called right before something is written; throws where another worker may be at it. */
+  readonly assertHeld?: () => void;
 }
 
 export const nothing: Converged = { changes: [], notes: [], statements: [] };
@@ -29,9 +31,10 @@ export function together(parts: readonly Converged[]): Converged {
 export async function write(
   request: BigQueryRequest,
   change: Change,
-  { signal, dryRun = false }: ConvergeOptions,
+  { signal, dryRun = false, assertHeld }: ConvergeOptions,
 ): Promise<Converged> {
   if (dryRun) return plan(request, change);
+  assertHeld?.();
   await callBigQuery(request, signal);
   return { changes: [change], notes: [], statements: [] };
 }

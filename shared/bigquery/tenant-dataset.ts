@@ -45,6 +45,11 @@ const never = new AbortController().signal;
 
 const mostLooks = 5;
 
+type Held = Pick<Required<ConvergeOptions>, 'signal' | 'assertHeld'>;
+
+/** No operation that could be another worker's by now. */
+const isNobodys = () => undefined;
+
 /** @returns undefined where there is none of this id */
 export async function findDataset(id: string, signal = never): Promise<DatasetInfo | undefined> {
   const found = await resources.findDataset(id, signal);
@@ -59,7 +64,7 @@ export async function findDataset(id: string, signal = never): Promise<DatasetIn
  */
 export async function ensureTenantDataset(
   wanted: TenantDataset,
-  { signal = never, dryRun = false }: Partial<ConvergeOptions> = {},
+  { signal = never, dryRun = false, assertHeld = isNobodys }: Partial<ConvergeOptions> = {},
 ): Promise<EnsuredTenantDataset> {
   const {
     id,
@@ -86,7 +91,7 @@ export async function ensureTenantDataset(
       withdrawn,
       ...(tableExpiryDays !== undefined && { defaultTableExpirationMs: String(tableExpiryDays * dayMs) }),
     },
-    { signal, dryRun },
+    { signal, dryRun, assertHeld },
   );
   return { ...done, found: isNew ? 'absent' : 'present' };
 }
@@ -99,12 +104,13 @@ export async function ensureTenantDataset(
 export async function deleteTenantDataset(
   id: string,
   tenant: string,
-  { signal = never }: { readonly signal?: AbortSignal } = {},
+  { signal = never, assertHeld = isNobodys }: Partial<Held> = {},
 ): Promise<Change[]> {
   for (let looks = 1; ; looks += 1) {
     const found = await findTenantDataset(id, tenant, signal);
     if (found === undefined) return [];
     const call = { path: `datasets/${id}`, query: { deleteContents: 'true' }, etag: found.etag };
+    assertHeld();
     try {
       await callBigQuery({ method: 'DELETE', ...call }, signal);
       break;

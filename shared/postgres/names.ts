@@ -6,6 +6,11 @@ export const schemaLevels = ['owner', 'writer', 'reader', 'analyst'] as const;
 
 export type SchemaLevel = (typeof schemaLevels)[number];
 
+/** Whether a level's role is a member of one of PostgreSQL's own: `analyst` of `pg_read_all_stats`, `monitor` of `pg_monitor`. */
+export function isInPredefined(level: string): boolean {
+  return level === 'analyst' || level === 'monitor';
+}
+
 /** Acting admins of an instance: see docs/architecture.md. */
 export const adminShards = 64;
 

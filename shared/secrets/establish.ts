@@ -61,7 +61,7 @@ export function establish(
     if (adopted && managed.kind === 'postgres') await compareAdopted(id, managed, adopted, operation);
     // Before the mark: of a marked secret another attempt doesn't know any more that it was adopted.
     for (const number of adopted?.stale ?? []) await disableVersion(id, number);
-    const secret = await mark(id, managed, found, adopted);
+    const secret = await mark(id, managed, found, adopted, operation);
     const rest =
       adopted || secret.aliases[alias.current] !== undefined
         ? await settleKnown(id, managed, action, secret, adopted, begun.record, operation)
@@ -92,6 +92,7 @@ async function mark(
   managed: ManagedSecret,
   found: SecretInfo | undefined,
   adopted: Adopted | undefined,
+  { assertHeld }: OperationContext,
 ): Promise<SecretInfo> {
   if (
     found &&
@@ -101,6 +102,7 @@ async function mark(
     return found;
   const labels = { ...found?.labels, [managedLabel.key]: managedLabel.value };
   const annotations = { ...found?.annotations, ...formatManaged(managed) };
+  assertHeld();
   if (found === undefined) {
     const created = await createSecret(id, { labels, annotations });
     if (created) return created;

@@ -97,6 +97,11 @@ describe('a tenant’s message', () => {
       'grant-roles',
       { target: target('app'), mode: 'add', grants: [{ principal: 'bob', kind: 'login', level: 'monitor' }] },
     ],
+    [
+      'what all of the instance do',
+      'grant-roles',
+      { ...schema, mode: 'add', grants: [{ principal: 'bob', kind: 'login', level: 'analyst' }] },
+    ],
     ['what is nobody’s', 'reconcile', {}],
   ])('is refused where it is about %s', async (what, functionName, message) => {
     const record = await send(what.replaceAll(/[^a-z]/g, '-'), message, functionName);
@@ -128,6 +133,18 @@ describe('a tick', () => {
     await expect.poll(() => eventsOf('first').map(({ id }) => id)).toHaveLength(2);
     expect(new Set(eventsOf('first').map(({ id }) => id)).size).toBe(1);
     expect((await tick()).summary).toMatchObject({ reported: 0 });
+  });
+
+  it('tells of the others where one can’t be told of, and says so', async () => {
+    const untold = { reported: false, finishedAt: minutesAgo(7) };
+    const { publishedAt } = (await refOf('grant', 'grant-roles').get()).data() as OperationRecord;
+    await refOf('grant', 'grant-roles').update({ ...untold, publishedAt: null });
+    await refOf('first').update({ ...untold, finishedAt: minutesAgo(6) });
+    const { notes, summary } = await tick();
+    expect(summary).toMatchObject({ reported: 1 });
+    expect(notes).toMatchObject([{ code: 'NOT_REPORTED' }]);
+    expect((await refOf('first').get()).get('reported')).toBe(true);
+    await refOf('grant', 'grant-roles').update({ reported: true, publishedAt });
   });
 
   it('begins the day of a tenant that asks for nothing', async () => {

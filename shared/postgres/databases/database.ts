@@ -103,15 +103,25 @@ export function reopenDatabase(target: Target, owner: string, options: DatabaseO
   });
 }
 
-/** Who finds a database without a mark must not meet its maker, who is about to mark it. */
+/**
+ * Who finds a database without a mark must not meet its maker, who is about to mark it. The lock is the session's, for
+ * databases can't be made in a transaction; like one, a session that idles with it is ended, or a worker that is frozen
+ * would keep its successor out.
+ */
 async function oneAtATime<T>(client: pg.ClientBase, database: string, work: () => Promise<T>): Promise<T> {
   const key = lockKey(`database ${database}`);
-  await client.query(`SELECT pg_catalog.pg_advisory_lock(${key})`);
+  await client.query(
+    `SELECT pg_catalog.set_config('idle_session_timeout',
+              pg_catalog.current_setting('idle_in_transaction_session_timeout'), false);
+     SELECT pg_catalog.pg_advisory_lock(${key})`,
+  );
   try {
     return await work();
   } finally {
     // Where the connection is broken, the server has let go of it.
-    await client.query(`SELECT pg_catalog.pg_advisory_unlock(${key})`).catch(() => undefined);
+    await client
+      .query(`SELECT pg_catalog.pg_advisory_unlock(${key}); RESET idle_session_timeout`)
+      .catch(() => undefined);
   }
 }
 
