@@ -4,7 +4,12 @@ import { ApiError } from '../../local/http/api-error.ts';
 import { localInstance, localProject } from '../../local/stack.ts';
 import { lean, ownDatabase, tenantMessage, useTenants } from './tenants.ts';
 
-const cloud = useTenants();
+const cloud = useTenants({}, async ({ stack }) => {
+  // Who meets a tenant that is busy comes again at once, however often.
+  const at = { nanos: 100_000_000 };
+  const retryPolicy = { minimumBackoff: at, maximumBackoff: at };
+  await stack.messaging.subscription('bootstrap-tenant').setMetadata({ retryPolicy });
+});
 const { create, done, query, refused, send, steps, tenant } = cloud;
 
 const bigquery = () =>

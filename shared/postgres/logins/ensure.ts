@@ -46,6 +46,7 @@ export async function ensureLogins(
   const mark = formatLoginMarker({ managedBy: 'drover', secret, epoch: epoch ?? 0 });
   let statements: readonly string[] = [];
   const changes = await changeLogins(scope, logins, options, ({ found, script }) => {
+    const settings: (() => void)[] = [];
     for (const name of logins) {
       const one = found.get(name);
       const login = identifier(name);
@@ -62,12 +63,16 @@ export async function ensureLogins(
         admin = adminFor(one, admin);
         if (taken) script.run(admin, comment, { action: 'alter', ...made, detail: 'adopted' });
       }
-      if (actAs !== undefined && !one?.settings.includes(`role=${actAs}`)) {
-        const settings = sql`ALTER ROLE ${login} IN DATABASE ${identifier(database)} SET role TO ${actAs}`;
-        script.run(admin, settings, { action: 'alter', ...made, detail: `acts as ${actAs}` });
-      }
-      if (limits) planLimits(script, admin, name, database, limits, one);
+      settings.push(() => {
+        if (actAs !== undefined && !one?.settings.includes(`role=${actAs}`)) {
+          const acting = sql`ALTER ROLE ${login} IN DATABASE ${identifier(database)} SET role TO ${actAs}`;
+          script.run(admin, acting, { action: 'alter', ...made, detail: `acts as ${actAs}` });
+        }
+        if (limits) planLimits(script, admin, name, database, limits, one);
+      });
     }
+    // Once all are made: after each new role PostgreSQL walks all memberships anew to see whom one may act as.
+    for (const set of settings) set();
     statements = script.statements().map(({ text }) => text);
     const planned = [...script.changes];
     if (epoch === undefined) script.clear();

@@ -58,10 +58,12 @@ export const principalFields = sql`
 
 /** Whether a role, of which `role` gives the OID, is a member of Drover's admins. */
 export function isWriter(role: Sql): Sql {
-  return sql`EXISTS (
+  return sql`(EXISTS (
                SELECT FROM pg_catalog.pg_roles w
-                WHERE (w.rolname = ${writersRole} OR w.rolname ~ ${actingAdmins})
-                  AND pg_has_role(${role}, w.oid, 'MEMBER'))`;
+                WHERE w.rolname = ${writersRole} AND pg_has_role(${role}, w.oid, 'MEMBER'))
+           OR EXISTS (
+               SELECT FROM pg_catalog.pg_roles w
+                WHERE w.rolname ~ ${actingAdmins} AND pg_has_role(${role}, w.oid, 'MEMBER')))`;
 }
 
 /** Whether the session may set a role, of which `role` gives the OID. */
@@ -71,19 +73,25 @@ export function settable(role: Sql): Sql {
 
 /**
  * The acting admin that may make itself a member of a role, of which `role` gives the row. Not of one that is a member
- * of that admin: PostgreSQL allows no circles.
+ * of that admin: PostgreSQL allows no circles. Who made a role is its admin by a membership of its own; to look for one that
+ * others pass on takes longer the more roles there are.
  */
 export function adminOf(role: Sql): Sql {
   return sql`CASE
     WHEN ${role}.rolsuper OR ${role}.rolname ~ '^pg_' THEN NULL
     WHEN (SELECT version FROM settings) < 160000 THEN
       CASE WHEN NOT pg_has_role(${role}.oid, current_user, 'MEMBER') THEN current_user::text END
-    ELSE (
+    ELSE coalesce((
+      SELECT min(a.rolname::text)
+        FROM pg_catalog.pg_auth_members g
+        JOIN pg_catalog.pg_roles a ON a.oid = g.member
+       WHERE g.roleid = ${role}.oid AND g.admin_option AND a.rolname ~ ${actingAdmins}
+         AND NOT pg_has_role(${role}.oid, a.oid, 'MEMBER')), (
       SELECT min(a.rolname::text)
         FROM pg_catalog.pg_roles a
        WHERE a.rolname ~ ${actingAdmins}
          AND pg_has_role(a.oid, ${role}.oid, 'MEMBER WITH ADMIN OPTION')
-         AND NOT pg_has_role(${role}.oid, a.oid, 'MEMBER'))
+         AND NOT pg_has_role(${role}.oid, a.oid, 'MEMBER')))
   END`;
 }
 

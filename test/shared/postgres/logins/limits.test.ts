@@ -43,13 +43,14 @@ describe('the limits of a secret’s logins', () => {
   it('are set with them, in their database, and told', async () => {
     const [one, other] = [newName(), newName()];
     const { changes, statements } = await ensure([one, other], { limits });
-    expect(changes).toEqual(
-      [one, other].flatMap((name) => [
-        { action: 'create', kind: 'login', name },
+    expect(changes).toEqual([
+      { action: 'create', kind: 'login', name: one },
+      { action: 'create', kind: 'login', name: other },
+      ...[one, other].flatMap((name) => [
         altered(name, 'at most 2 connections'),
         altered(name, 'statements end after 60s, by default'),
       ]),
-    );
+    ]);
     expect(statements).toContain(`ALTER ROLE "${one}" CONNECTION LIMIT 2`);
     for (const login of [one, other]) {
       expect(await settingsOf(login)).toEqual({ connections: 2, app: ['statement_timeout=60s'] });
