@@ -1,28 +1,41 @@
 import type { Cloud } from './cloud.ts';
 
-/** The calls that the local Firestore, Secret Manager and Pub/Sub got while something was done. */
-export async function callsOf(
-  { stack }: Pick<Cloud, 'stack'>,
-  work: () => Promise<unknown>,
-): Promise<string[]> {
-  // What is done after a result was published belongs to what came before.
-  await stack.pubsub?.idle();
-  const calls: string[] = [];
+interface Server {
+  intercept:
+    | ((call: { readonly method: string; readonly phase: string; readonly request: object }) => void)
+    | undefined;
+}
+
+/** The local servers that functions call, by name. */
+export function serversOf({ stack }: Pick<Cloud, 'stack'>): [name: string, server: Server][] {
   const servers = {
     Firestore: stack.firestore,
     'Secret Manager': stack.secretmanager,
     'Pub/Sub': stack.pubsub,
+    BigQuery: stack.bigquery,
+    'Cloud Storage': stack.storage,
+    KMS: stack.kms,
   };
-  for (const [name, server] of Object.entries(servers)) {
+  return Object.entries(servers).map(([name, server]) => {
     if (server === undefined) throw new Error(`${name} is somebody else's`);
+    return [name, server as Server];
+  });
+}
+
+/** The calls that the local servers got while something was done. */
+export async function callsOf(cloud: Pick<Cloud, 'stack'>, work: () => Promise<unknown>): Promise<string[]> {
+  // What is done after a result was published belongs to what came before.
+  await cloud.stack.pubsub?.idle();
+  const calls: string[] = [];
+  for (const [name, server] of serversOf(cloud)) {
     server.intercept = ({ method, phase }) => {
       if (phase === 'before' && isCall(method)) calls.push(`${name} ${method}`);
     };
   }
   await work();
   // The result is published before the record says so; the acknowledgement comes last.
-  await stack.pubsub?.idle();
-  for (const server of Object.values(servers)) if (server) server.intercept = undefined;
+  await cloud.stack.pubsub?.idle();
+  for (const [, server] of serversOf(cloud)) server.intercept = undefined;
   return calls;
 }
 

@@ -33,12 +33,17 @@ const levels = ['owner', 'writer', 'reader', 'analyst'];
 const rules = [
   { functions: ['create-schema'], targets, levels, actions: [] },
   { functions: ['rotate-secret'], targets, levels, secrets: ['*'], actions: ['create', 'force'] },
+  { functions: ['bootstrap-tenant'], targets, levels, actions: ['createDatabase'] },
 ];
 
-/** @param functions that are started, beside the one for dead letters; they alone have rules in the policy */
+/**
+ * @param functions that are started, beside the one for dead letters; they alone have rules in the policy
+ * @param onDatabaseLog told what PostgreSQL logs
+ */
 export async function startCloud(
   databases: readonly string[],
   functions: readonly string[] = ['create-schema'],
+  onDatabaseLog: (line: string) => void = () => undefined,
 ): Promise<Cloud> {
   // There is no Google to ask who we are; looking for it takes time and warns.
   process.env['METADATA_SERVER_DETECTION'] = 'none';
@@ -51,6 +56,7 @@ export async function startCloud(
     minimumBackoffSeconds: 1,
     only: [...functions, 'dead-letter'],
     entry: path.join(folder, startFile),
+    onDatabaseLog,
     onLog: (name, line) => {
       if (/"severity":"(WARNING|ERROR)"/.test(line)) console.error(`${name}: ${line}`);
     },

@@ -1,10 +1,14 @@
 import { expect, it } from 'vitest';
+import { isolations } from '../../shared/registry/tenants/model.ts';
+import { bootstrapByDrover, bootstrapByFloor, withBootstrappingSides } from './bootstrap.ts';
 import { callsOf } from './calls.ts';
 import { floorTopic } from './floor/process.ts';
 import { captureStatements } from './floor/statements.ts';
+import { tenantLike } from './floor/tenants.ts';
 import { rotateByDrover, rotateByFloor, withRotatingSides } from './rotate.ts';
 import { rotateTopic, withSecrets } from './secrets.ts';
 import { ask, askFor, database, newSchemas, productTopic, withSides } from './sides.ts';
+import { newTenants, tenantMessage, tenantsTopic } from './tenants.ts';
 
 it('makes the calls that Drover makes, no more and no fewer', async () => {
   await withSides(1, async ({ cloud, floor }) => {
@@ -48,5 +52,21 @@ it('makes the calls of a rotation, after which Drover finds the secret as its ow
         'DISABLED',
       ]);
     });
+  });
+});
+
+it('makes the calls of a bootstrap, after which Drover finds nothing left to do for the tenant', async () => {
+  await withBootstrappingSides(async ({ cloud, floor, templates }) => {
+    for (const isolation of isolations) {
+      const [asked = '', bare = ''] = newTenants(2);
+      await floor.tell({ tenants: [tenantLike(templates[isolation], bare)] });
+      const products = await callsOf(cloud, () => bootstrapByDrover(cloud, asked, isolation));
+      const floors = await callsOf(cloud, () => bootstrapByFloor(cloud, bare, isolation));
+      expect(products).toContain('KMS Encrypt');
+      expect(floors.sort()).toEqual(products.sort());
+
+      const again = await askFor(cloud, tenantsTopic, tenantMessage(bare, isolation));
+      expect(JSON.parse(again)).toMatchObject({ data: { changes: [], result: { tenant: bare } } });
+    }
   });
 });

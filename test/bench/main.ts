@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import type { Benchmark, Result } from './benchmark.ts';
 
+import { bootstrap } from './bootstrap.ts';
+import { bootstrapMany } from './bootstrap-many.ts';
 import { burst } from './burst.ts';
 import { coldStart } from './cold-start.ts';
 import { createSchema, noOp } from './compare.ts';
@@ -22,6 +24,8 @@ const benchmarks: readonly Benchmark[] = [
   rotate,
   rotateWave,
   rotateUnderLoad,
+  bootstrap,
+  bootstrapMany,
 ];
 
 const help = `Measures Drover against what the same work costs without it.

@@ -74,7 +74,7 @@ export async function askFor(
   cloud: Pick<Cloud, 'ask'>,
   topic: string,
   data: unknown,
-  id = randomUUID(),
+  id: string = randomUUID(),
 ): Promise<string> {
   const { text } = await cloud.ask(topic, id, data);
   const { type } = JSON.parse(text) as { type: string };

@@ -81,7 +81,10 @@ export async function report(equipment: Reporting, id: string, record: DocumentR
   await markReported(equipment.db, record);
 }
 
-async function publishResult({ publisher, results, result }: Reporting, id: string): Promise<void> {
+export async function publishResult(
+  { publisher, results, result }: Omit<Reporting, 'db'>,
+  id: string,
+): Promise<void> {
   const data = Buffer.from(result.text.replaceAll(result.exampleId, id));
   const attributes = { 'operation-id': id, state: 'succeeded', function: result.function };
   await publisher.publish({ topic: results, messages: [{ data, attributes }] });

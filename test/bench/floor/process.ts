@@ -16,9 +16,12 @@ export interface Order {
   /** To rotate secrets. */
   readonly equipForSecrets?: Equip & { readonly example: Example };
   readonly secrets?: readonly FloorSecret[];
+  /** To bootstrap tenants. */
+  readonly equipForTenants?: Equip;
+  readonly tenants?: readonly FloorTenant[];
 }
 
-interface Equip {
+export interface Equip {
   /** Of PostgreSQL. */
   readonly port: number;
   readonly database: string;
@@ -31,6 +34,18 @@ export interface FloorSecret {
   /** Path of the registry's document. */
   readonly registered: string;
   readonly logins: readonly (readonly [login: string, LoginStatements])[];
+}
+
+/** A tenant that the floor bootstraps. */
+export interface FloorTenant {
+  readonly tenant: string;
+  /** Path of the record of the operation that does it. */
+  readonly record: string;
+  /** A `Recording`, as JSON, in which all names are this tenant's. */
+  readonly recording: string;
+  /** The text of its result event. */
+  readonly result: string;
+  readonly apiKey: string;
 }
 
 export interface Ready {
