@@ -22,6 +22,7 @@ export async function bootstrapTenant(message: TenantMessage, operation: Operati
     message.tenant,
     { action: 'bootstrap', reuse: message.reuse },
     (found, decided) => {
+      if (decided.kind === 'done' && found) return found;
       if (decided.kind === 'begin') refuseForeignArchive(message);
       return wantedTenant(message, found, decided, operation);
     },
@@ -30,6 +31,7 @@ export async function bootstrapTenant(message: TenantMessage, operation: Operati
   const saga: Saga = { operation, ref, record };
   const steps = tenantSteps.filter(({ applies }) => applies(record));
   if (operation.dryRun) return plan(saga, steps);
+  if (decision === 'done') return { changes: [], result: resultOf(record) };
   if (decision === 'compensate') return giveUp(saga, recalled(record.failure));
   let made: Made[];
   try {

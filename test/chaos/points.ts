@@ -1,4 +1,6 @@
 import type { InterceptedCall } from '../../local/grpc/server.ts';
+import type { InterceptedCall as InterceptedRequest } from '../../local/http/interceptor.ts';
+import { attribute } from '../../shared/operation/request.ts';
 import type { PostgresCall } from '../support/postgres-proxy.ts';
 import type { ChaosStack } from './stack.ts';
 
@@ -12,27 +14,40 @@ export interface Point {
   readonly phase: 'before' | 'after';
   /** After a push: the status code. */
   readonly answer?: unknown;
+  /** Names of what it is about, in one text. */
+  readonly about: string;
 }
 
-export function nameOf({ call, nth, phase }: Point): string {
+export function nameOf({ call, nth, phase }: Pick<Point, 'call' | 'nth' | 'phase'>): string {
   return `${phase} ${call}${nth === 1 ? '' : ` (${nth})`}`;
 }
 
 /** Waits, to hold the call; throws, to lose it before it takes effect, or its answer. */
 export type Watcher = (point: Point) => void | Promise<void>;
 
-type Watched = Pick<ChaosStack, 'firestore' | 'pubsub' | 'secretmanager' | 'proxy' | 'watchers' | 'worker'>;
+/** A point before it is known which of its name it is. */
+export type ShownPoint = Omit<Point, 'nth'>;
+
+type Watched = Pick<
+  ChaosStack,
+  'firestore' | 'pubsub' | 'secretmanager' | 'storage' | 'bigquery' | 'kms' | 'proxy' | 'watchers' | 'worker'
+>;
 
 /** Shows every point that the stack's functions come to to its watchers. */
 export function showPoints(stack: Watched): void {
-  const { firestore, pubsub, secretmanager, proxy, watchers, worker } = stack;
-  const show = async (call: string, phase: Point['phase'], answer?: unknown) => {
-    await Promise.all([...watchers].map((watcher) => watcher(call, phase, answer)));
+  const { firestore, pubsub, secretmanager, storage, bigquery, kms, proxy, watchers, worker } = stack;
+  const show = async (call: string, { phase }: Pick<Point, 'phase'>, about: string, answer?: unknown) => {
+    const point = { call, phase, about, ...(answer === undefined ? {} : { answer }) };
+    await Promise.all([...watchers].map((watcher) => watcher(point)));
   };
-  firestore.intercept = (call) => show(firestoreCall(call), call.phase);
-  pubsub.intercept = (call) => show(pubsubCall(call, worker.name), call.phase, call.request['statusCode']);
-  proxy.intercept = (call) => show(postgresCall(call), call.phase);
-  if (secretmanager) secretmanager.intercept = (call) => show(secretManagerCall(call), call.phase);
+  firestore.intercept = (call) => show(firestoreCall(call), call, documentsIn(call));
+  pubsub.intercept = (call) =>
+    show(pubsubCall(call, worker.name), call, operationIn(call), call.request['statusCode']);
+  proxy.intercept = (call) => show(postgresCall(call), call, call.query);
+  if (secretmanager) secretmanager.intercept = (call) => show(secretManagerCall(call), call, namesIn(call));
+  if (kms) kms.intercept = (call) => show(`KMS: ${call.method}`, call, namesIn(call));
+  if (storage) storage.intercept = (call) => show(`Storage: ${call.method}`, call, namesIn(call));
+  if (bigquery) bigquery.intercept = (call) => show(`BigQuery: ${call.method}`, call, namesIn(call));
 }
 
 /**
@@ -42,10 +57,11 @@ export function showPoints(stack: Watched): void {
  */
 export function watch({ watchers }: Pick<ChaosStack, 'watchers'>, watcher: Watcher): () => void {
   const met = new Map<string, number>();
-  const meet = async (call: string, phase: Point['phase'], answer: unknown) => {
+  const meet = async (point: ShownPoint) => {
+    const { call, phase } = point;
     const nth = (met.get(`${phase} ${call}`) ?? 0) + 1;
     met.set(`${phase} ${call}`, nth);
-    await watcher({ call, nth, phase, ...(answer === undefined ? {} : { answer }) });
+    await watcher({ ...point, nth });
   };
   watchers.add(meet);
   return () => watchers.delete(meet);
@@ -64,15 +80,16 @@ export function hold(stack: Pick<ChaosStack, 'watchers'>, call: string, phase: P
   return { met: met.promise, letGo: held.resolve };
 }
 
-/** Resolves when the functions have come to a point. */
+/** Resolves when the functions have come to a point, about whatever `isMeant` says. */
 export function reached(
   stack: Pick<ChaosStack, 'watchers'>,
   call: string,
   phase: Point['phase'],
+  isMeant: (about: string) => boolean = () => true,
 ): Promise<Point> {
   return new Promise((resolve) => {
     const end = watch(stack, (point) => {
-      if (point.call !== call || point.phase !== phase) return;
+      if (point.call !== call || point.phase !== phase || !isMeant(point.about)) return;
       end();
       resolve(point);
     });
@@ -102,11 +119,39 @@ function secretManagerCall({ method, request }: InterceptedCall): string {
   return `Secret Manager: ${method}${isPending ? ' of what is pending' : ''}`;
 }
 
+/** The id that a publisher gave it. */
+function operationIn({ request }: InterceptedCall): string {
+  const { attributes = {} } = (request['message'] ?? {}) as { attributes?: Record<string, string> };
+  return attributes[attribute.operationId] ?? '';
+}
+
+/** Ids and paths; what else a request has may be long, or a value that has no place in a name. */
+function namesIn({ request }: InterceptedCall | InterceptedRequest): string {
+  const { name, parent, secretId, bucket, object, dataset, table, datasetReference } = request;
+  const { additionalAuthenticatedData: whose } = request;
+  const ids = [name, parent, secretId, bucket, object, dataset, table, datasetReference];
+  return [JSON.stringify(ids), ...(whose instanceof Uint8Array ? [`of ${Buffer.from(whose)}`] : [])].join(
+    ' ',
+  );
+}
+
+interface Write {
+  readonly update?: {
+    readonly name: string;
+    readonly fields?: Readonly<Record<string, { readonly stringValue?: string }>>;
+  };
+  readonly delete?: string;
+  readonly currentDocument?: { readonly exists?: boolean; readonly updateTime?: object };
+}
+
 interface Commit {
-  readonly writes?: {
-    readonly update?: { readonly name: string; readonly fields?: object };
-    readonly currentDocument?: { readonly exists?: boolean; readonly updateTime?: object };
-  }[];
+  readonly writes?: readonly Write[];
+}
+
+function documentsIn({ method, request }: InterceptedCall): string {
+  if (method !== 'Commit') return '';
+  const { writes = [] } = request as Commit;
+  return writes.map((write) => write.update?.name ?? write.delete).join(' ');
 }
 
 /** What the calls are for shows in what they write. */
@@ -118,6 +163,8 @@ function firestoreCall({ method, request }: InterceptedCall): string {
   }
   if (method !== 'Commit') return `Firestore: ${method}`;
   const { writes = [] } = request as Commit;
+  const ofTenant = tenantCommit(writes);
+  if (ofTenant !== undefined) return ofTenant;
   const [first] = writes;
   const { name = '', fields: written = {} } = first?.update ?? {};
   const fields = Object.keys(written);
@@ -126,6 +173,7 @@ function firestoreCall({ method, request }: InterceptedCall): string {
   if (collection === 'grants') return 'Firestore: grants';
   if (collection === 'schemas') return 'Firestore: intent';
   if (collection === 'secrets') return 'Firestore: secret';
+  if (collection === 'quotas' && writes.length > 1) return admissionCommit(writes);
   if (first?.currentDocument?.exists === false) return 'Firestore: claim';
   if (fields.includes('finishedAt')) return 'Firestore: complete';
   if (fields.includes('owner')) return 'Firestore: take over';
@@ -133,4 +181,23 @@ function firestoreCall({ method, request }: InterceptedCall): string {
   if (fields.join() === 'renewedAt') return 'Firestore: renew';
   if (fields.includes('state')) return 'Firestore: release';
   return `Firestore: write ${fields.join()}`;
+}
+
+/** What a tenant's usage is written for: one of its operations runs, or waits. */
+function admissionCommit(writes: readonly Write[]): string {
+  const waits = writes.some(({ update }) => update?.fields?.['state']?.stringValue === 'deferred');
+  return waits ? 'Firestore: deferral' : 'Firestore: admission';
+}
+
+/** What becomes of a tenant, or else of one of its steps. */
+function tenantCommit(writes: readonly Write[]): string | undefined {
+  const states = writes.flatMap(({ update }) => {
+    const [collection, id] = update?.name.split('/').slice(-2) ?? [];
+    const state = update?.fields?.['state']?.stringValue;
+    return state === undefined ? [] : [{ collection, id, state }];
+  });
+  const tenant = states.find(({ collection }) => collection === 'tenants');
+  if (tenant) return `Firestore: tenant ${tenant.state}`;
+  const step = states.find(({ collection }) => collection === 'steps');
+  return step && `Firestore: step ${step.id} ${step.state}`;
 }

@@ -4,7 +4,7 @@ import type { LocalPubSub } from '../../local/pubsub/index.ts';
 import type { StackOptions } from '../../local/stack.ts';
 import { type PostgresProxy, startPostgresProxy } from '../support/postgres-proxy.ts';
 import { startTestStack, type TestStack } from '../support/stack.ts';
-import { showPoints } from './points.ts';
+import { type ShownPoint, showPoints } from './points.ts';
 
 /** A stack in which everything between the functions and their cloud can be held, broken and watched. */
 export interface ChaosStack extends TestStack {
@@ -14,7 +14,7 @@ export interface ChaosStack extends TestStack {
   readonly createSchema: FunctionProcess;
   /** The function under test: pushes to it are the points called `Pub/Sub: push`. */
   readonly worker: FunctionProcess;
-  readonly watchers: Set<(call: string, phase: 'before' | 'after', answer: unknown) => Promise<void>>;
+  readonly watchers: Set<(point: ShownPoint) => Promise<void>>;
 }
 
 /** Longer than a lease, and than an idle transaction of Firestore lives. */
@@ -39,7 +39,7 @@ export async function startChaosStack(
   const createSchema = stack.functions.get('create-schema');
   const worker = stack.functions.get(functions[0] ?? '');
   if (!stack.pubsub || !proxy || !createSchema || !worker) throw new Error('the stack is not whole');
-  const { pubsub, secretmanager } = stack;
+  const { pubsub } = stack;
   const opened = proxy;
   // What fails comes again at once, however often.
   const at = { nanos: 100_000_000 };
@@ -48,7 +48,7 @@ export async function startChaosStack(
     await stack.messaging.subscription(name).setMetadata({ retryPolicy });
   }
   const watchers: ChaosStack['watchers'] = new Set();
-  showPoints({ firestore, pubsub, secretmanager, proxy: opened, watchers, worker });
+  showPoints({ ...stack, firestore, pubsub, proxy: opened, watchers, worker });
   return {
     ...stack,
     watchers,

@@ -16,7 +16,7 @@ export interface TenantWish {
  * - `begin`: afresh, as the next tenant of this id
  * - `go-on`: with what there is
  * - `compensate`: what this operation made is being taken back
- * - `done`: there is nothing of it left
+ * - `done`: there is nothing left to do
  */
 export type TenantDecision =
   | { readonly kind: 'begin'; readonly incarnation: number }
@@ -24,7 +24,10 @@ export type TenantDecision =
   | { readonly kind: 'superseded' }
   | { readonly kind: 'refused'; readonly error: OperationError };
 
-type Known = Pick<TenantRecord, 'tenant' | 'state' | 'incarnation' | 'holder' | 'order' | 'operation'>;
+type Known = Pick<
+  TenantRecord,
+  'tenant' | 'state' | 'incarnation' | 'holder' | 'order' | 'operation' | 'failure'
+>;
 
 /**
  * Decides what an operation may do with a tenant. One at a time: another that hasn't ended stands against it.
@@ -54,8 +57,13 @@ export function decideTenant(
 function decideBootstrap(found: Known, wish: TenantWish, isMine: boolean): TenantDecision {
   const { state, incarnation, tenant } = found;
   switch (state) {
+    case 'active': {
+      // Announced by an attempt before this one: whatever fails now comes too late.
+      const isAnnounced =
+        found.operation === wish.operation && found.holder === null && found.failure === null;
+      return { kind: isAnnounced ? 'done' : 'go-on' };
+    }
     case 'bootstrapping':
-    case 'active':
       return { kind: 'go-on' };
     case 'compensating':
       return { kind: isMine ? 'compensate' : 'go-on' };

@@ -4,7 +4,7 @@ import { isOlder } from '../../../../shared/registry/intents.ts';
 import { decideTenant, type TenantWish } from '../../../../shared/registry/tenants/decide.ts';
 import type { TenantRecord, TenantState } from '../../../../shared/registry/tenants/model.ts';
 
-type Known = Pick<TenantRecord, 'tenant' | 'state' | 'incarnation' | 'holder' | 'order' | 'operation'>;
+type Known = NonNullable<Parameters<typeof decideTenant>[0]>;
 
 const at = (minute: number) => new Date(Date.UTC(2026, 2, 1, 10, minute));
 const states: readonly TenantState[] = [
@@ -23,6 +23,7 @@ const known: Known = {
   holder: null,
   operation: 'other',
   order: { publishedAt: at(5) },
+  failure: null,
 };
 const wish: TenantWish = {
   operation: mine,
@@ -123,7 +124,12 @@ describe('an older wish', () => {
 
   it('is not older than itself', () => {
     expect(verdict({ holder: mine, operation: 'other' }, { order: { publishedAt: at(4) } })).toBe('go-on');
-    expect(verdict({ operation: mine }, { order: { publishedAt: at(4) } })).toBe('go-on');
+    const failure = { code: 'GOOGLE_PERMISSION_DENIED', message: 'denied' };
+    expect(verdict({ operation: mine, failure }, { order: { publishedAt: at(4) } })).toBe('go-on');
+  });
+
+  it('has announced the tenant: whatever fails now comes too late', () => {
+    expect(verdict({ operation: mine }, { order: { publishedAt: at(4) } })).toBe('done');
   });
 });
 
@@ -139,6 +145,7 @@ const anyKnown: fc.Arbitrary<Known> = fc.record({
   holder: fc.option(operation),
   operation,
   order,
+  failure: fc.constantFrom(null, { code: 'X', message: 'x' }),
 });
 const anyWish: fc.Arbitrary<TenantWish> = fc.record({
   operation: fc.constant(mine),
