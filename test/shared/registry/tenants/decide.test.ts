@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isOlder } from '../../../../shared/registry/intents.ts';
 import { decideTenant, type TenantWish } from '../../../../shared/registry/tenants/decide.ts';
-import type { TenantRecord, TenantState } from '../../../../shared/registry/tenants/model.ts';
+import type { TenantState } from '../../../../shared/registry/tenants/model.ts';
 
 type Known = NonNullable<Parameters<typeof decideTenant>[0]>;
 
