@@ -33,7 +33,7 @@ const restartPauseMs = 1000;
 const sources = path.resolve(import.meta.dirname, '..', 'functions', 'index.ts');
 
 /** Compiling takes most of a start. In the project, for what lies in a shared /tmp others may have put there. */
-const compiled = path.resolve(import.meta.dirname, '..', 'node_modules', '.cache', 'drover');
+export const compileCache = path.resolve(import.meta.dirname, '..', 'node_modules', '.cache', 'drover');
 
 /** Starts a function as a process of its own, under the Functions Framework, and waits until it serves. */
 export async function startFunction({
@@ -51,7 +51,7 @@ export async function startFunction({
     starts += 1;
     child = spawn(process.execPath, [options.entry ?? sources], {
       env: {
-        NODE_COMPILE_CACHE: compiled,
+        NODE_COMPILE_CACHE: compileCache,
         ...environment,
         FUNCTION_TARGET: name,
         PORT: String(port),

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, onTestFinished, vi } from 'vitest';
 import * as z from 'zod';
 import { run } from '../../cli/run.ts';
 import { type LocalFirestore, startFirestore } from '../../local/firestore/index.ts';
+import { compileCache } from '../../local/functions.ts';
 import { type LocalPubSub, startPubSub } from '../../local/pubsub/index.ts';
 import { closeFirestore } from '../../shared/gcp/firestore.ts';
 import { closePubSub } from '../../shared/gcp/pubsub.ts';
@@ -43,7 +44,7 @@ export interface RunOptions {
 export async function drover(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const { input = '', environment = cloudEnvironment(), from = checkout } = options;
   const child = spawn(process.execPath, [path.join(from, 'cli', 'main.ts'), ...args], {
-    env: environment,
+    env: { NODE_COMPILE_CACHE: compileCache, ...environment },
     stdio: 'pipe',
   });
   child.stdin.on('error', () => undefined); // not every command reads it
