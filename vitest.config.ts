@@ -1,9 +1,19 @@
 import { defineConfig } from 'vitest/config';
 
+/** Together they take as long as all others: a suite of its own, `npm run test:long`. */
+export const long = [
+  'test/chaos/**/*.test.ts',
+  'test/cli/{dead-letters,send}.test.ts',
+  'test/e2e/{bootstrap,remove}-tenant.test.ts',
+  'test/functions/bootstrap-tenant/saga.crash.test.ts',
+  'test/functions/rotate-secret/tenant-keys.test.ts',
+  'test/shared/archive/**/*.test.ts',
+];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/chaos/**', 'test/compat/**', 'node_modules/**'],
+    exclude: [...long, 'test/compat/**', 'node_modules/**'],
     // Real servers and processes: generous limits, so that a slow machine is not a failing one.
     testTimeout: 60_000,
     hookTimeout: 120_000,

@@ -249,7 +249,7 @@ describe('a bootstrap', () => {
           await run(given);
         },
       ),
-      { numRuns: 12 },
+      { numRuns: 6 },
     );
   }, 120_000);
 });

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { ApiError } from '../../../local/http/api-error.ts';
-import type { InterceptedCall } from '../../../local/http/interceptor.ts';
-import { classify } from '../../../shared/operation/classify.ts';
-import { connected } from '../../support/postgres.ts';
-import { bucket, place, startWorld, type World } from './fixture.ts';
+import { ApiError } from '../../local/http/api-error.ts';
+import type { InterceptedCall } from '../../local/http/interceptor.ts';
+import { classify } from '../../shared/operation/classify.ts';
+import { bucket, place, startWorld, type World } from '../shared/archive/fixture.ts';
+import { connected } from '../support/postgres.ts';
 
 let world: World;
 beforeAll(async () => {
