@@ -1,5 +1,7 @@
 import type pg from 'pg';
 import { OperationError } from '../operation/errors.ts';
+import { withCopySession } from '../postgres/copy-session.ts';
+import { type OwnerLoginOptions, withOwnerLogin } from '../postgres/logins/owner-login.ts';
 import { roleName } from '../postgres/names.ts';
 import type { Pools } from '../postgres/pools.ts';
 import { identifier, qualified, sql } from '../postgres/sql.ts';
@@ -12,9 +14,8 @@ import { type InspectedDestination, inspectDestination, refuseDestination } from
 import { grantStatements, policyStatements, type RoleOf } from './grants.ts';
 import type { Manifest } from './manifest.ts';
 import { openArchive } from './open.ts';
-import { type OwnerLoginOptions, withOwnerLogin } from './owner-login.ts';
 import { refuseOldNames } from './rename.ts';
-import { actAs, exactValues, withCopySession } from './session.ts';
+import { actAs, exactValues } from './session.ts';
 
 export interface RestoreRequest {
   /** `gs://bucket/prefix/` */

@@ -1,20 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { hash } from '../operation/canonical.ts';
-import { classify } from '../operation/classify.ts';
-import { newPassword } from '../postgres/logins/password.ts';
-import { actingAdmin, roleName } from '../postgres/names.ts';
-import { closePrincipal } from '../postgres/offboard/close.ts';
-import { offboardInDatabase } from '../postgres/offboard/database.ts';
-import { dropPrincipal } from '../postgres/offboard/drop.ts';
-import { Script } from '../postgres/offboard/script.ts';
-import type { Login, Pools } from '../postgres/pools.ts';
-import { retryConcurrentChanges } from '../postgres/retry.ts';
-import { scramVerifier } from '../postgres/scram.ts';
-import { identifier, type Sql, sql } from '../postgres/sql.ts';
-import type { Target } from '../postgres/target.ts';
-import { changeInTransaction } from '../postgres/transaction.ts';
-import type { Logger } from '../telemetry/log.ts';
-import type { InspectedDestination } from './destination.ts';
+import { hash } from '../../operation/canonical.ts';
+import { classify } from '../../operation/classify.ts';
+import type { Logger } from '../../telemetry/log.ts';
+import { actingAdmin, roleName } from '../names.ts';
+import { closePrincipal } from '../offboard/close.ts';
+import { offboardInDatabase } from '../offboard/database.ts';
+import { dropPrincipal } from '../offboard/drop.ts';
+import { Script } from '../offboard/script.ts';
+import type { Login, Pools } from '../pools.ts';
+import { retryConcurrentChanges } from '../retry.ts';
+import { scramVerifier } from '../scram.ts';
+import { identifier, type Sql, sql } from '../sql.ts';
+import type { Target } from '../target.ts';
+import { changeInTransaction } from '../transaction.ts';
+import { newPassword } from './password.ts';
 
 export interface OwnerLoginOptions {
   readonly signal: AbortSignal;
@@ -24,18 +23,20 @@ export interface OwnerLoginOptions {
 }
 
 /** Schemas whose owners a login may act as. */
-export interface Owned {
+export interface Owned<Inspected = unknown> {
   readonly target: Target;
   readonly schemas: readonly string[];
   /** What the login's name begins with. */
-  readonly purpose: 'archive' | 'restore';
+  readonly purpose: 'archive' | 'restore' | 'sync';
   /** They get other names: for that their owners have to be able to create some, for a while. */
   readonly renames?: boolean;
+  /** It makes temporary tables. */
+  readonly stages?: boolean;
   /** Looks, under the schemas' locks, whether there is to be one at all. */
   readonly before?: {
     readonly inspection: Sql;
     /** @throws OperationError where not */
-    readonly examine: (found: InspectedDestination) => void;
+    readonly examine: (found: Inspected) => void;
   };
 }
 
@@ -43,6 +44,8 @@ interface Inspected {
   readonly serverVersion: number;
   /** Those of the owners that there are. */
   readonly owners: readonly string[];
+  /** PUBLIC may not make temporary tables, and Drover may let others. */
+  readonly lendsTemporary: boolean;
 }
 
 /** One that nobody took away is nobody after that. */
@@ -62,9 +65,9 @@ const saltBytes = 16;
  * even to plan a query. It runs with all that its session may become, whatever role that has set: Drover's own may become
  * an admin, and this one can't.
  */
-export async function withOwnerLogin<T>(
+export async function withOwnerLogin<T, I = unknown>(
   pools: Pools,
-  owned: Owned,
+  owned: Owned<I>,
   options: OwnerLoginOptions,
   use: (login: Login) => Promise<T>,
 ): Promise<T> {
@@ -105,9 +108,9 @@ function leftBehind(
   });
 }
 
-async function make(
+async function make<I>(
   pools: Pools,
-  { target, schemas, renames, before }: Owned,
+  { target, schemas, renames, stages, before }: Owned<I>,
   { user, password }: Login,
   { signal, remainingMs }: OwnerLoginOptions,
 ): Promise<void> {
@@ -118,7 +121,7 @@ async function make(
   const transaction = () =>
     pools.withConnection(target, { signal }, (client) =>
       changeInTransaction(client, options, (result) => {
-        const found = result.rows[0] as { own: Inspected; before: InspectedDestination };
+        const found = result.rows[0] as { own: Inspected; before: I };
         before?.examine(found.before);
         const script = new Script(acting, found.own.serverVersion);
         const role = identifier(user);
@@ -127,6 +130,8 @@ async function make(
           acting,
           sql`CREATE ROLE ${role} LOGIN CONNECTION LIMIT 2 PASSWORD ${verifier} VALID UNTIL ${until}`,
         );
+        if (stages && found.own.lendsTemporary)
+          script.run(acting, sql`GRANT TEMPORARY ON DATABASE ${identifier(target.database)} TO ${role}`);
         for (const schema of schemas) {
           const owner = roleName(target.database, schema, 'owner');
           // Whoever uses the login finds that there is none.
@@ -149,7 +154,11 @@ function inspect(owners: readonly string[], more: Sql = sql`SELECT NULL AS inspe
 SELECT jsonb_build_object(
          'serverVersion', current_setting('server_version_num')::int,
          'owners', coalesce((
-           SELECT jsonb_agg(rolname) FROM pg_catalog.pg_roles WHERE rolname IN (${[...owners]})), '[]')) AS own,
+           SELECT jsonb_agg(rolname) FROM pg_catalog.pg_roles WHERE rolname IN (${[...owners]})), '[]'),
+         'lendsTemporary', (
+           SELECT NOT pg_catalog.has_database_privilege('public', oid, 'TEMPORARY')
+                  AND pg_catalog.has_database_privilege(oid, 'TEMPORARY WITH GRANT OPTION')
+             FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())) AS own,
        (SELECT inspected FROM (${more}) more) AS before`;
 }
 
@@ -160,7 +169,7 @@ function creation({ database }: Target): Sql {
 /** Takes the login away, with its sessions and whatever the tenant's code made it own. */
 async function remove(
   pools: Pools,
-  { target, schemas, renames }: Owned,
+  { target, schemas, renames }: Pick<Owned, 'target' | 'schemas' | 'renames'>,
   user: string,
   options: OwnerLoginOptions,
 ): Promise<void> {
