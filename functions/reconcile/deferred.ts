@@ -32,7 +32,7 @@ export async function publishDeferred(db: Firestore, { dryRun, log }: Ticking): 
       action: 'create',
       kind: 'message',
       name: `${record.function} ${record.operationId}`,
-      detail: `deferred, of tenant ${record.tenant}`,
+      detail: record.tenant === undefined ? 'deferred' : `deferred, of tenant ${record.tenant}`,
     })),
     notes,
     summary: { deferred: published.length },

@@ -10,6 +10,7 @@ import { type Intent, recordIntent, Superseded } from '../registry/intents.ts';
 import { inSpan } from '../telemetry/trace.ts';
 import { hash } from './canonical.ts';
 import { classify } from './classify.ts';
+import { Deferred, type Waiting, waitingFor } from './deferral.ts';
 import type { OperationContext } from './definition.ts';
 import type { OperationError } from './errors.ts';
 import { keepLease } from './lease.ts';
@@ -17,7 +18,10 @@ import type { Received } from './received.ts';
 import type { Limits } from './running.ts';
 
 export interface Attempted {
-  readonly end: End | { readonly state: 'pending'; readonly error: OperationError };
+  readonly end:
+    | End
+    | { readonly state: 'pending'; readonly error: OperationError }
+    | ({ readonly state: 'deferred' } & Waiting);
   /** The intent that the handler recorded, and what it says came of it. */
   readonly intent: Intent | undefined;
   readonly facts: Record<string, unknown>;
@@ -82,6 +86,8 @@ export async function attempt<M>(
           outcome: { changes: [], notes: [{ code: 'SUPERSEDED', message: thrown.message }] },
         };
       }
+      // Whether its time is over or not, there is something to wait for.
+      if (thrown instanceof Deferred) return { state: 'deferred', ...waitingFor(thrown, new Date()) };
       const error = classify(controller.signal.aborted ? controller.signal.reason : thrown);
       return error.retryable ? { state: 'pending', error } : failed(error, 'permanent');
     } finally {

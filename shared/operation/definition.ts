@@ -34,6 +34,7 @@ export interface OperationDefinition<M> {
    *
    * @returns what it changed
    * @throws OperationError; anything else is classified
+   * @throws Deferred where it has to wait for a time that is known; it is called again then, in a dry run too
    */
   readonly run: (message: M, operation: OperationContext) => Promise<Outcome>;
 }

@@ -1,13 +1,14 @@
 import { config } from '../config.ts';
 import { firestore } from '../gcp/firestore.ts';
 import { type Claim, claimOperation } from '../registry/claims.ts';
-import { completeOperation, type End, markReported, releaseOperation } from '../registry/completion.ts';
+import { completeOperation, deferOperation, markReported, releaseOperation } from '../registry/completion.ts';
 import type { Intent } from '../registry/intents.ts';
 import { conflictDocumentId, type OperationRecord, operationDocumentId } from '../registry/operations.ts';
 import { createLogger, type Logger, type Severity, traceFields } from '../telemetry/log.ts';
 import { continueTrace, inSpan } from '../telemetry/trace.ts';
-import { attempt } from './attempt.ts';
+import { type Attempted, attempt } from './attempt.ts';
 import { classify } from './classify.ts';
+import type { Waiting } from './deferral.ts';
 import type { OperationDefinition } from './definition.ts';
 import { type Delivery, readDelivery } from './delivery.ts';
 import { OperationError } from './errors.ts';
@@ -36,13 +37,13 @@ const reserveSeconds = 10;
  *     3 authorize    likewise for what the policy doesn't allow
  *     4 claim        create the record, or find that somebody else did; a tenant's message is admitted, or deferred
  *     5 run          the handler, under lease and deadline
- *     6 complete     record and registry, in one transaction, if this worker still holds the claim
+ *     6 complete     record and registry, in one transaction, if this worker still holds the claim; or defer
  *     7 report       the result event, then `reported` on the record
  *     8 acknowledge  return
  *
  * Before 4 nothing has happened and the message comes again. Between 4 and 6 the record is `running` and its lease
- * runs out; where it is `deferred` its message is kept and published again. Between 6 and 7 the record is final and unreported: the next delivery reports. After 7 a delivery finds
- * nothing to do.
+ * runs out; where it is `deferred`, by 4 or because the handler has to wait, its message is kept and published again.
+ * Between 6 and 7 the record is final and unreported: the next delivery reports. After 7 a delivery finds nothing to do.
  */
 export async function deliver<M>(definition: OperationDefinition<M>, event: unknown): Promise<void> {
   const { name } = definition;
@@ -173,7 +174,7 @@ async function refuseConflict<M>(operation: Received<M>): Promise<void> {
 async function finish<M>(
   operation: Received<M>,
   claim: Claim,
-  end: End | { state: 'pending'; error: OperationError },
+  end: Attempted['end'],
   intended?: { intent: Intent; facts: Record<string, unknown> },
 ): Promise<void> {
   if (end.state === 'pending') {
@@ -181,15 +182,35 @@ async function finish<M>(
     if (end.error.code !== 'LEASE_LOST') await releaseOperation(claim, end.error).catch(() => undefined);
     throw end.error;
   }
+  if (end.state === 'deferred') return defer(operation, claim, end);
   const db = await firestore();
   const record = await inSpan('drover.complete', {}, () =>
-    completeOperation(db, claim, end, intended).catch(async (thrown: unknown) => {
-      // If it was written and only the answer lost, this is refused: the record's time has moved on.
-      await releaseOperation(claim, classify(thrown)).catch(() => undefined);
-      throw thrown;
-    }),
+    orRelease(claim, completeOperation(db, claim, end, intended)),
   );
   await report(claim.id, record, operation.log);
+}
+
+/** The handler has to wait. Its message is kept, and published again by `reconcile`. */
+async function defer<M>({ delivery, log }: Received<M>, claim: Claim, waiting: Waiting): Promise<void> {
+  const db = await firestore();
+  await inSpan('drover.defer', {}, () => orRelease(claim, deferOperation(db, claim, waiting, delivery)));
+  const { error, notBefore } = waiting;
+  log.log('INFO', 'operation deferred', {
+    record: claim.id,
+    notBefore: notBefore.toISOString(),
+    why: error.message,
+  });
+}
+
+/** Where an end can't be written, the operation is handed back. */
+async function orRelease<T>(claim: Claim, written: Promise<T>): Promise<T> {
+  try {
+    return await written;
+  } catch (thrown) {
+    // If it was written and only the answer lost, this is refused: the record's time has moved on.
+    await releaseOperation(claim, classify(thrown)).catch(() => undefined);
+    throw thrown;
+  }
 }
 
 async function report(id: string, record: OperationRecord, log: Logger): Promise<void> {

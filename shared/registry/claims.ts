@@ -11,7 +11,13 @@ import { decideClaim } from '../operation/claim.ts';
 import type { Delivery } from '../operation/delivery.ts';
 import { OperationError } from '../operation/errors.ts';
 import type { Request } from '../operation/request.ts';
-import { isFinal, type OperationRecord, operationsCollection, reopened } from './operations.ts';
+import {
+  isFinal,
+  noLongerDeferred,
+  type OperationRecord,
+  operationsCollection,
+  reopened,
+} from './operations.ts';
 
 /** A worker's hold on an operation. */
 export interface Claim {
@@ -86,6 +92,7 @@ export async function claimOperation(db: Firestore, wanted: Wanted): Promise<Cla
           startedAt,
           renewedAt: startedAt,
           ...(isFinal(found.record.state) ? reopened : {}),
+          ...(found.record.state === 'deferred' ? noLongerDeferred : {}),
           // It had a place among its tenant's; others may have it by now.
           ...(found.record.admitted ? { admitted: false } : {}),
         },

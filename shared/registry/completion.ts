@@ -1,4 +1,5 @@
 import type { Firestore } from '@google-cloud/firestore';
+import type { Waiting } from '../operation/deferral.ts';
 import type { Delivery } from '../operation/delivery.ts';
 import type { OperationError } from '../operation/errors.ts';
 import type { Outcome } from '../operation/outcome.ts';
@@ -116,6 +117,34 @@ export function recordable({ code, message, details = {} }: OperationError): Rec
     message: message.slice(0, 8192),
     details: Object.fromEntries(shown),
   }) as RecordedError;
+}
+
+/**
+ * Has an operation wait, because its handler has to. Its message is kept, for nobody delivers it again.
+ *
+ * @throws OperationError `LEASE_LOST`: a successor has it, and may be done already
+ */
+export async function deferOperation(
+  db: Firestore,
+  claim: Claim,
+  { error, notBefore }: Waiting,
+  delivery: Delivery,
+): Promise<void> {
+  const payload = await keepPayload(claim.ref, delivery);
+  await db.runTransaction(async (transaction) => {
+    const record = (await transaction.get(claim.ref)).data() as OperationRecord | undefined;
+    if (record?.owner !== claim.owner) throw leaseLost(claim);
+    if (record.state !== 'running') return; // written before; only the answer was lost
+    transaction.update(claim.ref, {
+      state: 'deferred',
+      notBefore,
+      publishAt: notBefore,
+      payload,
+      error: recordable(error),
+      // It waits for another than its tenant's others do: neither in their way nor in their line.
+      ...(record.admitted ? { admitted: null } : {}),
+    });
+  });
 }
 
 /** Hands an operation back, so that the next delivery takes it at once instead of waiting for the lease to end. */

@@ -6,7 +6,8 @@ import type { Request } from '../operation/request.ts';
 /**
  * - `running`: a worker holds it, under a lease
  * - `pending`: nobody does; the next delivery takes it
- * - `deferred`: a tenant's, over its limits; its message is kept, and published again after `notBefore`
+ * - `deferred`: it waits, a tenant's that is over its limits or one whose handler says so; its message is kept, and
+ *   published again after `notBefore`
  * - `succeeded`, `planned` (a dry run), `failed`: it ended
  */
 export type OperationState = 'running' | 'pending' | 'deferred' | 'succeeded' | 'planned' | 'failed';
@@ -58,7 +59,7 @@ export interface OperationRecord {
   leaseSeconds: number;
   renewedAt: Timestamp;
 
-  /** Of a tenant's: true has a place among those that run at a time, false waits for one in line. */
+  /** Of a tenant's: true has a place among those that run at a time, false waits for one in line; else it does neither. */
   admitted?: boolean | null;
   /** Of a tenant's: it is in the figures of its day. An operation counts once, however often it is run. */
   counted?: boolean;
@@ -133,6 +134,9 @@ export function isStuck({
 
 /** Of a record whose operation ended, and is run again. */
 export const reopened = { reported: false, deadLettered: false, expireAt: null };
+
+/** What a deferral left on a record, and is true no longer when the operation is taken: its message is there. */
+export const noLongerDeferred = { notBefore: null, publishAt: null, payload: null, error: null };
 
 /** What has to be written beside the end of an operation, so that nobody waits for it. */
 export function leftLine(record: Pick<OperationRecord, 'admitted'> | undefined): { admitted?: null } {

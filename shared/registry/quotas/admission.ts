@@ -66,7 +66,7 @@ export async function admitOperation(
         ...(await readOthers(transaction, operation, asked.tenant)),
         now: operation.readTime.toDate(),
       };
-      return settle(transaction, { claim, record, quota, payload }, examined, asking);
+      return settle(transaction, { claim, quota, payload }, examined, asking);
     },
     { maxAttempts: attempts },
   );
@@ -118,19 +118,15 @@ async function followToken(claim: Claim): Promise<void> {
   claim.token = snapshot.updateTime;
 }
 
-/** What a deferral left on the record, and is true no longer. */
-const noLongerDeferred = { notBefore: null, publishAt: null, payload: null, error: null };
-
 interface Place {
   readonly claim: Claim;
-  readonly record: OperationRecord;
   readonly quota: DocumentReference;
   readonly payload: KeptMessage;
 }
 
 function settle(
   transaction: Transaction,
-  { claim, record, quota, payload }: Place,
+  { claim, quota, payload }: Place,
   tenant: TenantRecord,
   asking: Asking,
 ): Deferral | undefined {
@@ -142,8 +138,7 @@ function settle(
   transaction.set(quota, used);
   switch (admission.kind) {
     case 'admit': {
-      const fields = record.notBefore ? noLongerDeferred : {};
-      transaction.update(claim.ref, { ...fields, admitted: true, counted: true });
+      transaction.update(claim.ref, { admitted: true, counted: true });
       return undefined;
     }
     case 'defer': {
