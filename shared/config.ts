@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
+import { schemaName, target } from './postgres/target.ts';
 import { defaultPlans, plansSchema } from './tenants/plans.ts';
 
 const seconds = (fallback: number, least: number, most: number) =>
@@ -54,6 +55,8 @@ const rule = z
       .default([]),
     /** Ids of secrets; `*` as in `principals`. */
     secrets: z.array(z.string()).default([]),
+    /** Repositories and archives that may be read: `github:acme/*`, `gs://bucket/repositories/**`; `**` also covers `/`. */
+    repositories: z.array(z.string()).default([]),
     /** Levels that may be made or granted; `custom:NAME` for custom roles. `*` as in `principals`. */
     levels: z.array(z.string()).default([]),
     /** Logins that may be given a level: names, where `*` stands for any run of characters but `:` and `/`. */
@@ -69,6 +72,24 @@ const rule = z
 
 /** Who may have what done where. What no rule allows is denied. */
 export type PolicyRule = z.infer<typeof rule>;
+
+const repositorySettings = z.strictObject({
+  /** `owner/name`, with `*` as in `targets`. */
+  repository: z.string().regex(/^[\w.*-]+\/[\w.*-]+$/, { error: 'must be owner/name' }),
+  /** Where its pushes are synced to; without it they are not. */
+  target: target.optional(),
+  schema: schemaName.optional(),
+  /** Whose pushes are synced: a branch or tag. By default the repository's own default branch. */
+  ref: z.string().min(1).max(255).optional(),
+  /** The secret that holds the token to read it with. Public repositories need none. */
+  token: z
+    .string()
+    .regex(/^projects\/[^/]+\/secrets\/[^/]+$/, { error: 'must be projects/…/secrets/…' })
+    .optional(),
+});
+
+/** What is known beforehand of repositories that a pattern covers. */
+export type RepositorySettings = z.infer<typeof repositorySettings>;
 
 /** A JSON document given as text, or as `@path` of a file that holds it. */
 const json = <T extends z.ZodType>(schema: T) =>
@@ -152,6 +173,27 @@ const configSchema = z.object({
     })
     .default(''),
 
+  /**
+   * Repositories on GitHub: where pushes go to, and with which token they are read. The first entry that matches counts; for a
+   * push also its ref has to.
+   */
+  DROVER_REPOSITORIES: json(z.array(repositorySettings)).default([]),
+  /** GitHub's API; of GitHub Enterprise Server `https://HOST/api/v3`. */
+  DROVER_GITHUB_API: z.url().default('https://api.github.com'),
+  /** What an archive of a repository may have at most: entries, bytes in all when unpacked, and bytes of a file that is read. */
+  DROVER_ARCHIVE_ENTRIES: z.coerce.number().int().min(1).max(1_000_000).default(200_000),
+  DROVER_ARCHIVE_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .default(4 * 1024 ** 3),
+  DROVER_DOCUMENT_BYTES: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(64 * 1024 ** 2)
+    .default(5 * 1024 ** 2),
+
   DROVER_LOG_LEVEL: z.enum(['debug', 'info', 'warning', 'error']).default('info'),
 });
 
@@ -190,6 +232,14 @@ export function connectionFor(
  * project never reaches into another.
  */
 export function matches(pattern: string, name: string): boolean {
-  const expression = pattern.split('*').map(RegExp.escape).join('[^:/]*');
-  return new RegExp(`^${expression}$`, 's').test(name);
+  return new RegExp(`^${expressionOf(pattern)}$`, 's').test(name);
+}
+
+/** Likewise for names that are paths: `**` stands for any run of characters, `/` among them. */
+export function matchesPath(pattern: string, name: string): boolean {
+  return new RegExp(`^${pattern.split('**').map(expressionOf).join('.*')}$`, 's').test(name);
+}
+
+function expressionOf(pattern: string): string {
+  return pattern.split('*').map(RegExp.escape).join('[^:/]*');
 }

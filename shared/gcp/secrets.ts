@@ -141,13 +141,27 @@ export async function listVersions(id: string): Promise<VersionInfo[]> {
  *
  * @throws OperationError `CHECKSUM_MISMATCH` (retryable) where it did not arrive as it was sent
  */
-export async function accessVersion(id: string, version: number): Promise<Buffer> {
+export function accessVersion(id: string, version: number): Promise<Buffer> {
+  return access(versionName(id, version), `Version ${version} of ${id}`);
+}
+
+/**
+ * The newest value of a secret that others look after.
+ *
+ * @param name `projects/…/secrets/…`
+ * @throws OperationError as {@link accessVersion} does
+ */
+export async function readLatest(name: string): Promise<string> {
+  return (await access(`${name}/versions/latest`, name)).toString('utf8');
+}
+
+async function access(name: string, what: string): Promise<Buffer> {
   const client = await secretManager();
-  const [{ payload }] = await client.accessSecretVersion({ name: versionName(id, version) }, repeatable);
+  const [{ payload }] = await client.accessSecretVersion({ name }, repeatable);
   const data = Buffer.from((payload?.data as Uint8Array | null | undefined) ?? []);
   const sent = payload?.dataCrc32c;
   if (sent !== undefined && sent !== null && Number(sent) !== crc32c(data)) {
-    throw new OperationError('CHECKSUM_MISMATCH', `Version ${version} of ${id} arrived damaged`, {
+    throw new OperationError('CHECKSUM_MISMATCH', `${what} arrived damaged`, {
       retryable: true,
     });
   }

@@ -280,3 +280,45 @@ function storedObject({ bucket, name }: ObjectPlace, given: FileMetadata): Store
     metadata: Object.fromEntries(noted),
   };
 }
+
+/** One generation of an object: not the newest, where somebody wrote another since. */
+export async function findGeneration(
+  place: ObjectPlace,
+  generation: string,
+  signal: AbortSignal,
+): Promise<StoredObject | undefined> {
+  try {
+    const [metadata] = await call(place, signal, (_, bucket) =>
+      bucket.file(place.name, { generation }).getMetadata(),
+    );
+    return storedObject(place, metadata);
+  } catch (error) {
+    if (error instanceof OperationError && error.code === 'GOOGLE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Reads some bytes of one generation of an object. The checksum is of all of it: whether these arrived as they were
+ * stored, nobody but who knows what they are can say.
+ *
+ * @param end exclusive, at most the object's length
+ */
+export async function readRange(
+  object: StoredObject,
+  start: number,
+  end: number,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const [content] = await call(object, signal, (_, bucket) =>
+    bucket
+      .file(object.name, { generation: object.generation })
+      .download({ start, end: end - 1, validation: false, decompress: false }),
+  );
+  if (content.length === end - start) return content;
+  throw new OperationError(
+    'GOOGLE_UNAVAILABLE',
+    `${formatPlace(object)}: ${content.length} bytes arrived of the ${end - start} that were asked for`,
+    { retryable: true },
+  );
+}

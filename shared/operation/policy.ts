@@ -1,4 +1,4 @@
-import { matches, type PolicyRule } from '../config.ts';
+import { matches, matchesPath, type PolicyRule } from '../config.ts';
 import { formatTarget, type Target } from '../postgres/target.ts';
 import { OperationError } from './errors.ts';
 
@@ -12,6 +12,8 @@ export interface AccessRequest {
   readonly reaches?: 'database' | 'instance' | undefined;
   /** Ids of secrets in Secret Manager. */
   readonly secrets?: readonly string[];
+  /** What is read into it: `github:owner/name`, `gs://bucket/object`. */
+  readonly repositories?: readonly string[];
   readonly levels: readonly string[];
   /** Logins that are given one of them. */
   readonly principals: readonly string[];
@@ -64,11 +66,14 @@ function speaksOf(rule: PolicyRule, target: string | undefined, secrets: readonl
 
 /** What a request asks for and a rule doesn't allow. */
 function lacking(
-  { levels, principals, actions, until }: AccessRequest,
+  { repositories = [], levels, principals, actions, until }: AccessRequest,
   rule: PolicyRule,
   now: Date,
 ): string[] {
   return [
+    ...repositories
+      .filter((repository) => !rule.repositories.some((pattern) => matchesPath(pattern, repository)))
+      .map((repository) => `repository ${repository}`),
     ...levels
       .filter((level) => !rule.levels.some((pattern) => matches(pattern, level)))
       .map((level) => `level ${level}`),

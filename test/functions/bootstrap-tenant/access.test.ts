@@ -22,6 +22,7 @@ function missing(message: object, targets = [`${instance}/app`, `${instance}/t*_
     functions: ['bootstrap-tenant'],
     targets,
     secrets: [],
+    repositories: [],
     levels: [],
     principals: [],
     actions: [],

@@ -6,6 +6,7 @@ const rule = (more: Partial<PolicyRule> = {}): PolicyRule => ({
   functions: ['create-schema'],
   targets: ['acme:europe-west1:main/app*'],
   secrets: [],
+  repositories: [],
   levels: [],
   principals: [],
   actions: [],
