@@ -7,6 +7,9 @@ import { planCommand } from './grants/plan.ts';
 import { whoCommand } from './grants/who.ts';
 import { operations } from './operations.ts';
 import { prepare } from './prepare.ts';
+import { listRepositoriesCommand } from './repos/list.ts';
+import { repositoryProblemsCommand } from './repos/problems.ts';
+import { showRepositoryCommand } from './repos/show.ts';
 import { secretHistoryCommand } from './secrets/history.ts';
 import { listSecretsCommand } from './secrets/list.ts';
 import { rotateCommand } from './secrets/rotate.ts';
@@ -41,6 +44,9 @@ export const commands: readonly Command[] = [
   tenantStepsCommand,
   removeTenantCommand,
   restoreTenantCommand,
+  listRepositoriesCommand,
+  showRepositoryCommand,
+  repositoryProblemsCommand,
   prepare,
 ];
 

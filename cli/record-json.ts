@@ -7,6 +7,7 @@ const order = [
     'id',
     'secret',
     'tenant',
+    'repository',
     'step',
     'position',
     'function',

@@ -29,6 +29,10 @@ export function readInstance(given: string): string {
   return checked(instanceName, given, 'The instance');
 }
 
+export function readDatabase(given: string): string {
+  return checked(databaseName, given, '--database');
+}
+
 export function readSchema(given: string): string {
   return checked(schemaName, given, '--schema');
 }

@@ -7,9 +7,10 @@ import { timeText } from '../operation-report.ts';
 import { notice, print } from '../output.ts';
 import { toJson } from '../record-json.ts';
 import { table } from '../table.ts';
+import { whereText } from '../where.ts';
 import { tenantJson } from './json.ts';
 import { listTenants } from './record.ts';
-import { failureText, paintTenantState, tenantStates, whereText } from './state.ts';
+import { failureText, paintTenantState, tenantStates } from './state.ts';
 
 const options = {
   state: {

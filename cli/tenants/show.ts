@@ -6,14 +6,15 @@ import type { Plan } from '../../shared/tenants/plans.ts';
 import { parseArguments } from '../arguments.ts';
 import { withCloud } from '../cloud.ts';
 import { type Command, exitCode, type Options } from '../command.ts';
+import { type Fact, factLines, given } from '../facts.ts';
 import { timeText } from '../operation-report.ts';
 import { print } from '../output.ts';
 import { printableLine } from '../printable.ts';
 import { toJson } from '../record-json.ts';
-import { column } from '../table.ts';
+import { whereText } from '../where.ts';
 import { tenantJson } from './json.ts';
 import { findTenant, readTenantId, usageOf } from './record.ts';
-import { paintTenantState, reasonText, whereText } from './state.ts';
+import { paintTenantState, reasonText } from './state.ts';
 
 const options = {
   json: { type: 'boolean', about: 'print what the registry has of it as JSON, what it has used today, too' },
@@ -39,15 +40,13 @@ export const showTenantCommand: Command = {
       else {
         print(
           `${styleText('bold', printableLine(tenant.tenant))}  ${paintTenantState(tenant.state)}`,
-          ...column(facts(tenant, usage).map(([name, text]) => [name, printableLine(text)])),
+          ...factLines(facts(tenant, usage)),
         );
       }
       return exitCode.done;
     });
   },
 };
-
-type Fact = readonly [name: string, text: string];
 
 function facts(tenant: TenantRecord, usage: Usage | undefined): Fact[] {
   const { displayName, contact, plan, limits, createdAt, changedAt, removedAt } = tenant;
@@ -73,11 +72,6 @@ function facts(tenant: TenantRecord, usage: Usage | undefined): Fact[] {
     ...given('restored from', restored),
     ...nextFacts(tenant),
   ];
-}
-
-/** A fact that there may not be. */
-function given(name: string, text: string | null): Fact[] {
-  return text ? [[name, text]] : [];
 }
 
 function limitsText(limits: Plan): string {

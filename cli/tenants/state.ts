@@ -1,11 +1,5 @@
 import { styleText } from 'node:util';
-import type {
-  Reason,
-  StepState,
-  TenantPlace,
-  TenantRecord,
-  TenantState,
-} from '../../shared/registry/tenants/model.ts';
+import type { Reason, StepState, TenantRecord, TenantState } from '../../shared/registry/tenants/model.ts';
 import { redact } from '../../shared/telemetry/redact.ts';
 
 const tenantColours = {
@@ -36,15 +30,6 @@ export function paintTenantState(state: TenantState, text: string = state): stri
 /** Likewise the state of a step. */
 export function paintStepState(state: StepState, text: string = state): string {
   return styleText(stepColours[state], text);
-}
-
-/** `project:region:name/app.tenant_acme` */
-export function whereText({
-  instance,
-  database,
-  schema,
-}: Pick<TenantPlace, 'instance' | 'database' | 'schema'>): string {
-  return `${instance}/${database}.${schema}`;
 }
 
 /** `dataset: GOOGLE_PERMISSION_DENIED`, for a table. */
