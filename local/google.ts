@@ -44,7 +44,11 @@ export async function startGoogle(
   started: (() => Promise<void>)[],
 ): Promise<StartedGoogle> {
   const port = (name: keyof typeof fixedPorts) => (ports === 'fixed' ? fixedPorts[name] : 0);
-  const buckets = { tenants: `${project}-tenants`, archive: `${project}-archive` };
+  const buckets = {
+    tenants: `${project}-tenants`,
+    archive: `${project}-archive`,
+    uploads: `${project}-uploads`,
+  };
   const [pubsub, firestore] = await Promise.all([
     unless(
       'PUBSUB_EMULATOR_HOST',

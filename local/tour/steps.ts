@@ -1,6 +1,7 @@
-import { localInstance } from '../stack.ts';
+import { localInstance, localProject } from '../stack.ts';
 import { grantSteps } from './grants.ts';
 import { showPrivileges } from './privileges.ts';
+import { repositorySteps } from './repositories.ts';
 import { secretSteps } from './secrets.ts';
 import { asAdmin, type Step, target } from './step.ts';
 import { tenantSteps } from './tenants.ts';
@@ -37,6 +38,11 @@ export const tourPolicy = {
       targets: [`${localInstance}/app`, `${localInstance}/tenant_*`],
       levels: ['owner'],
       actions: ['system', 'createDatabase'],
+    },
+    {
+      functions: ['sync-repo-metadata'],
+      targets: [`${localInstance}/app`],
+      repositories: [`gs://${localProject}-uploads/repositories/*`, 'github:*/*'],
     },
     { functions: ['reconcile'], targets: [`${localInstance}/app`], actions: ['mend'] },
   ],
@@ -153,4 +159,5 @@ export const steps: readonly Step[] = [
   ...grantSteps,
   ...secretSteps,
   ...tenantSteps,
+  ...repositorySteps,
 ];

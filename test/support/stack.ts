@@ -6,6 +6,9 @@ import { attribute } from '../../shared/operation/request.ts';
 import { type OperationRecord, operationDocumentId } from '../../shared/registry/operations.ts';
 import { bundleVariable } from './prepared.ts';
 
+/** The bucket that others upload to. */
+export const uploads = `${localProject}-uploads`;
+
 /** Everything is allowed in every database of the local instance, but in `forbidden`. */
 export const permissivePolicy = {
   rules: [
@@ -35,6 +38,12 @@ export const permissivePolicy = {
       targets: [`${localInstance}/app*`, `${localInstance}/tenant_*`, `${localInstance}/t_*`],
       levels: ['owner', 'writer'],
       actions: ['system', 'forceRecreate', 'remove', 'createDatabase', 'reuse', 'restore'],
+    },
+    {
+      functions: ['sync-repo-metadata'],
+      targets: [`${localInstance}/app*`],
+      repositories: ['github:*/*', `gs://${uploads}/repositories/**`],
+      actions: ['allowDeletes'],
     },
   ],
 };
@@ -86,6 +95,9 @@ export const secretFunctions = ['create-schema', 'rotate-secret', 'dead-letter']
 
 /** What tests of tenants need. */
 export const tenantFunctions = ['create-schema', 'bootstrap-tenant', 'rotate-secret', 'dead-letter'];
+
+/** What tests of repositories need. */
+export const repositoryFunctions = ['create-schema', 'sync-repo-metadata', 'reconcile', 'dead-letter'];
 
 export const target = (database: string) => ({ instance: localInstance, database });
 

@@ -1,0 +1,18 @@
+import { formatPlace } from '../../shared/gcp/storage.ts';
+import type { AccessRequest } from '../../shared/operation/policy.ts';
+import { type SyncRepoMetadataMessage, schemaOf } from './message.ts';
+
+/** What a message asks for: what is read, and which schema it is written to. */
+export function access(message: SyncRepoMetadataMessage): AccessRequest {
+  const { repository, archive, target, schema = schemaOf(repository), allowDeletes } = message;
+  return {
+    target,
+    schema,
+    repositories: [
+      archive ? formatPlace({ bucket: archive.bucket, name: archive.object }) : `github:${repository}`,
+    ],
+    levels: [],
+    principals: [],
+    actions: allowDeletes ? ['allowDeletes'] : [],
+  };
+}
