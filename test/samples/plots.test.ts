@@ -65,6 +65,16 @@ describe('a repository of plots', () => {
 });
 
 describe('a fault', () => {
+  it('is in its own file, and all others are as they are without', () => {
+    const whole = plotsTree({ plots: 8 });
+    const faulty = plotsTree({ plots: 8, faults: faultsHere });
+    const differing = [...new Set([...Object.keys(whole), ...Object.keys(faulty)])].filter(
+      (file) => whole[file] !== faulty[file],
+    );
+    const named = Object.entries(faultsHere).map(([fault, plot]) => faultyPath(fault as PlotsFault, plot));
+    expect(differing.sort()).toEqual(named.sort());
+  });
+
   it.each<[PlotsFault, string]>([
     ['yaml-error', 'INVALID_YAML'],
     ['duplicate-field', 'DUPLICATE_KEY'],
@@ -95,6 +105,16 @@ describe('a fault', () => {
     expect(zeros.map(({ path }) => path)).toEqual([faultyPath('zero-score', 3)]);
   });
 });
+
+/** One in each plot. */
+const faultsHere: Readonly<Record<PlotsFault, number>> = {
+  'yaml-error': 0,
+  'duplicate-field': 1,
+  'duplicate-key': 2,
+  'missing-file': 3,
+  'unknown-library': 4,
+  'zero-score': 5,
+};
 
 async function scanTree(
   tree: Record<string, string>,

@@ -65,7 +65,9 @@ export function* plotsFiles(options: PlotsOptions): Generator<readonly [path: st
   for (let number = 0; number < plots; number += 1) {
     const faults = faultsOf(options, number);
     const plot: Plot = { number, plots, id: plotId(number), random: randomFrom(seed, number), fileBytes };
-    if (!faults.has('missing-file')) yield [`plots/${plot.id}/specification.md`, specification(plot)];
+    // Also where it isn't given: the other files are to be the same.
+    const text = specification(plot);
+    if (!faults.has('missing-file')) yield [`plots/${plot.id}/specification.md`, text];
     const twice = faults.has('duplicate-field') ? 'title: Another one\n' : '';
     yield [`plots/${plot.id}/specification.yaml`, facts(plot) + twice];
     for (const [index, library] of libraries.entries()) {
@@ -146,7 +148,7 @@ ${sentence(random)} ${sentence(random)}
 ## Notes
 
 `;
-  return filled(head, fileBytes, () => `- ${sentence(random)}\n`, 2);
+  return filled(head, fileBytes, () => `- ${filling(random)}\n`, 2);
 }
 
 function facts({ number, plots, id, random, fileBytes }: Plot): string {
@@ -156,8 +158,8 @@ function facts({ number, plots, id, random, fileBytes }: Plot): string {
   const head = `# What is known of ${id}.
 spec_id: ${id}
 title: ${titleOf(id)}
-created: ${time(random)}
-updated: ${time(random)}
+created: ${time(random, 2025)}
+updated: ${time(random, 2026)}
 issue: ${number + 1}
 suggested: ${random.of(people)}
 featured: ${random.below(10) === 0}
@@ -168,18 +170,19 @@ tags:
   domain:
     - ${random.of(words)}
 `;
-  return filled(head, fileBytes, () => `# ${sentence(random)}\n`);
+  return filled(head, fileBytes, () => `# ${filling(random)}\n`);
 }
 
 function metadata(plot: Plot, { language, name }: Library, score?: number): string {
   const { id, random, fileBytes } = plot;
   // Halves, too: not every score is an integer.
-  const quality = score ?? 60 + random.below(80) / 2;
+  const drawn = 60 + random.below(80) / 2;
+  const quality = score ?? drawn;
   const head = `specification_id: ${id}
 language: ${language}
 library: ${name}
-created: ${time(random)}
-updated: ${time(random)}
+created: ${time(random, 2025)}
+updated: ${time(random, 2026)}
 quality_score: ${quality}
 attempts: ${random.below(4)}
 approved: ${quality >= 70}
@@ -193,13 +196,12 @@ review:
     - ${sentence(random)}
   description: |-
 `;
-  return filled(head, fileBytes, () => `    ${sentence(random)}\n`, 2);
+  return filled(head, fileBytes, () => `    ${filling(random)}\n`, 2);
 }
 
 function program({ id, random, fileBytes }: Plot, { language, name }: Library): string {
   const assign = language === 'r' ? '<-' : '=';
-  const list = () => Array.from({ length: 8 }, () => random.below(1000) / 10).join(', ');
-  const values = () => (language === 'r' ? `c(${list()})` : `[${list()}]`);
+  const values = () => (language === 'r' ? `c(${random.of(lists)})` : `[${random.of(lists)}]`);
   const head = `# ${id}, by ${name}
 # ${sentence(random)}
 
@@ -239,9 +241,14 @@ function sentence(random: Random): string {
   return `${said.slice(0, 1).toUpperCase()}${said.slice(1)}.`;
 }
 
-function time(random: Random): string {
+/** Of sentences that are there already: a repository may be some hundred megabytes. */
+function filling(random: Random): string {
+  return `${random.of(sentences)} ${random.of(sentences)}`;
+}
+
+function time(random: Random, year: number): string {
   const two = (value: number) => String(value).padStart(2, '0');
-  const day = `2026-${two(random.below(9) + 1)}-${two(random.below(28) + 1)}`;
+  const day = `${year}-${two(random.below(9) + 1)}-${two(random.below(28) + 1)}`;
   return `${day}T${two(random.below(24))}:${two(random.below(60))}:00${random.of(offsets)}`;
 }
 
@@ -272,3 +279,9 @@ const words = [
   'shows compares groups reveals hides summarises separates repeats explains orders',
   'quickly clearly rarely often twice always together apart first last',
 ].flatMap((line) => line.split(' '));
+
+const pool = randomFrom(0, 0);
+const sentences = Array.from({ length: 1000 }, () => sentence(pool));
+const lists = Array.from({ length: 1000 }, () =>
+  Array.from({ length: 8 }, () => pool.below(1000) / 10).join(', '),
+);
