@@ -15,8 +15,10 @@ const repository = z.string().regex(new RegExp(`^${part}(?:/${part})?$`), {
 
 const object = z.strictObject({
   bucket: z.string().regex(/^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$/, { error: 'must be the name of a bucket' }),
-  /** A `.tar.gz`, `.tar` or `.zip`. */
+  /** A `.tar.gz` or `.zip`. */
   object: text(1024).min(1),
+  /** The folder of the archive in which the repository is; `''` for none. By default that in which everything is. */
+  root: text(1024).optional(),
   /** Which of its generations; without it the one that is there. */
   generation: z
     .string()

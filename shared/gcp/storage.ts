@@ -130,7 +130,7 @@ export async function uploadObject(
  */
 export async function openObject(object: StoredObject, signal: AbortSignal): Promise<Readable> {
   const { bucket, name, generation } = object;
-  const file = (await storage()).bucket(bucket).file(name, { generation });
+  const file = askedOnce((await storage()).bucket(bucket).file(name, { generation }));
   const stream = file.createReadStream({ validation: 'crc32c', decompress: false });
   const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
   stream.once('error', reject).once('response', (answer: Readable) => {
@@ -311,9 +311,12 @@ export async function readRange(
   signal: AbortSignal,
 ): Promise<Buffer> {
   const [content] = await call(object, signal, (_, bucket) =>
-    bucket
-      .file(object.name, { generation: object.generation })
-      .download({ start, end: end - 1, validation: false, decompress: false }),
+    askedOnce(bucket.file(object.name, { generation: object.generation })).download({
+      start,
+      end: end - 1,
+      validation: false,
+      decompress: false,
+    }),
   );
   if (content.length === end - start) return content;
   throw new OperationError(
@@ -322,3 +325,16 @@ export async function readRange(
     { retryable: true },
   );
 }
+
+/**
+ * Has what is read from a file asked for once. Where it is a stream that the client would repeat, after an answer such as
+ * 503, it fails where nobody can catch it, which would end the process.
+ */
+function askedOnce(file: File): File {
+  const request: Interceptor['request'] = (options) => ({ ...(options as DecoratedOptions), maxRetries: 0 });
+  file.interceptors.push({ request });
+  return file;
+}
+
+type Interceptor = File['interceptors'][number];
+type DecoratedOptions = ReturnType<Interceptor['request']>;

@@ -48,8 +48,8 @@ async function fromObject(
   signal: AbortSignal,
 ): Promise<Source> {
   const { openObjectSnapshot } = await import('./object.ts');
-  const { bucket, object: name, generation } = archive;
-  const snapshot = await openObjectSnapshot({ bucket, name, generation }, { limits, signal, commit });
+  const { bucket, object: name, generation, root } = archive;
+  const snapshot = await openObjectSnapshot({ bucket, name, generation }, { limits, signal, commit, root });
   const place = { bucket, object: name, generation: snapshot.object.generation };
   const origin: ArchiveOrigin = { ...order, ...place };
   return async (stored) => ({ decision: decideByOrigin(stored, origin), snapshot, origin });

@@ -73,7 +73,7 @@ describe('an archive of git', () => {
 
         expect(found).toEqual(wanted);
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
 });

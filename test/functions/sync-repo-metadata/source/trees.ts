@@ -8,7 +8,7 @@ const name = fc
 const content = fc.oneof(
   fc.uint8Array({ maxLength: 40 }),
   fc.uint8Array({ minLength: 510, maxLength: 1030 }),
-  fc.integer({ min: 0, max: 200_000 }).map((bytes) => new Uint8Array(bytes).fill(0x61)),
+  fc.integer({ min: 0, max: 70_000 }).map((bytes) => new Uint8Array(bytes).fill(0x61)),
 );
 
 /** Files of a repository: at different paths, some of them long, with contents of all lengths around a block's. */

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Blocks } from '../../../../functions/sync-repo-metadata/source/blocks.ts';
 import { readZip } from '../../../../functions/sync-repo-metadata/source/zip.ts';
-import { accessTo, contentsOf, gitZip } from './archives.ts';
+import { accessTo, contentsOf, gitZip, zipOf } from './archives.ts';
 
 const { signal } = new AbortController();
 const limits = { entries: 100_000, bytes: 1e9 };
@@ -95,14 +95,14 @@ describe('blocks', () => {
 
 describe('a zip that is read in blocks', () => {
   it('asks for few, in few megabytes', async () => {
-    const file = randomBytes(3000);
-    const zip = gitZip(Array.from({ length: 10_000 }, (_, index) => ({ path: `d/${index}`, content: file })));
+    const file = { content: randomBytes(15_000), stored: true };
+    const zip = zipOf(Array.from({ length: 2000 }, (_, index) => ({ ...file, name: `d/${index}` })));
     const access = accessTo(zip);
     const blocks = Math.ceil(zip.length / 4_194_304);
 
     expect(blocks).toBeGreaterThan(6);
     expect(Object.keys(await contentsOf(readZip(access, { limits, retryable: false, signal })))).toHaveLength(
-      10_000,
+      2000,
     );
     // Its directory is read first, and may be read again.
     expect(access.reads.length).toBeLessThanOrEqual(blocks + 2);
@@ -112,9 +112,7 @@ describe('a zip that is read in blocks', () => {
     const zip = gitZip([{ path: 'a', content: 'x' }]);
     const lost = new Error('the connection was lost');
 
-    for (let good = 0; good < 1; good += 1) {
-      const access = { bytes: zip.length, read: () => Promise.reject(lost) };
-      await expect(contentsOf(readZip(access, { limits, retryable: false, signal }))).rejects.toBe(lost);
-    }
+    const access = { bytes: zip.length, read: () => Promise.reject(lost) };
+    await expect(contentsOf(readZip(access, { limits, retryable: false, signal }))).rejects.toBe(lost);
   });
 });

@@ -87,18 +87,24 @@ describe('a zip is refused, before anything of it is given, where an entry', () 
   });
 
   it('is a bomb, whatever it says', async () => {
-    const packed = deflateRawSync(Buffer.alloc(200_000_000));
+    const packed = deflateRawSync(Buffer.alloc(60_000_000));
     const bomb = (size: number) => zipOf([{ name: 'bomb', method: 8, packed, size, content: 'x' }]);
-    const { peak, outcome } = await peakOf(read(bomb(200_000_000)));
+    const { peak, outcome } = await peakOf(read(bomb(60_000_000)));
 
     expect(outcome).toEqual(refusal('bytes'));
-    expect(peak).toBeLessThan(50_000_000);
-    await expect(read(bomb(99_999))).rejects.toEqual(damaged(/larger packed/));
-    const lying = await peakOf(read(bomb(180_000), { bytes: 300_000 }));
+    expect(peak).toBeLessThan(30_000_000);
+    await expect(read(bomb(9999))).rejects.toEqual(damaged(/larger packed/));
+    const lying = await peakOf(read(bomb(300_000), { bytes: 300_000 }));
     expect(lying.outcome).toEqual(damaged(/longer than its directory says/));
-    expect(lying.peak).toBeLessThan(50_000_000);
+    expect(lying.peak).toBeLessThan(30_000_000);
   });
 });
+
+const textsOf = (contents: object) =>
+  Object.values(contents)
+    .map((text: string) => text.replace(/^-> /, ''))
+    .filter((text) => text !== '')
+    .sort();
 
 describe('a zip is damaged that', () => {
   it.each<[string, ZipMember, RegExp]>([
@@ -179,20 +185,11 @@ describe('a zip is damaged that', () => {
       fc.asyncProperty(fc.nat(zip.length - 1), fc.integer({ min: 1, max: 255 }), async (at, change) => {
         const changed = Buffer.from(zip);
         changed[at] = (changed[at] ?? 0) ^ change;
-        const outcome = await read(changed).catch((error: unknown) => error);
+        const outcome: object = await read(changed).catch((error: Error) => error);
         if (outcome instanceof Error)
           expect(outcome).toMatchObject({ code: expect.stringMatching(/^ARCHIVE_(DAMAGED|REFUSED)$/) });
-        // A name, or that something is a link, is in no checksum.
-        else
-          expect(
-            Object.values(outcome as object)
-              .map((text) => text.replace(/^-> /, ''))
-              .sort(),
-          ).toEqual(
-            Object.values(whole)
-              .map((text) => text.replace(/^-> /, ''))
-              .sort(),
-          );
+        // What something is called, and whether it is a link or a folder, is in no checksum.
+        else expect(textsOf(outcome)).toEqual(textsOf(whole));
       }),
       { numRuns: 500 },
     );

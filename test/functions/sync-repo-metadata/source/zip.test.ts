@@ -1,11 +1,12 @@
+import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readZip, type ZipOptions } from '../../../../functions/sync-repo-metadata/source/zip.ts';
-import { accessTo, contentsOf, gitZip, type TestFile, yazlZip, type ZipMember, zipOf } from './archives.ts';
+import { accessTo, contentsOf, gitZip, type TestFile, yazlZip, zipOf } from './archives.ts';
 import { treesOfFiles } from './trees.ts';
 
 const { signal } = new AbortController();
-const options: ZipOptions = { limits: { entries: 70_000, bytes: 1e8 }, retryable: false, signal };
+const options: ZipOptions = { limits: { entries: 1000, bytes: 1e8 }, retryable: false, signal };
 const read = (zip: Buffer, more: Partial<ZipOptions> = {}) => readZip(accessTo(zip), { ...options, ...more });
 
 const commit = 'f'.repeat(40);
@@ -72,7 +73,7 @@ describe('a zip of another', () => {
 
         expect(found).toEqual(tree.filter(({ path }) => isRead(path)));
       }),
-      { numRuns: 50 },
+      { numRuns: 30 },
     );
   });
 
@@ -101,8 +102,6 @@ describe('a zip of another', () => {
       header.writeUInt16LE(data.length, 2);
       return Buffer.concat([header, data]);
     };
-    const { crc32 } = await import('node:zlib');
-
     expect(
       await contentsOf(
         read(
@@ -113,16 +112,6 @@ describe('a zip of another', () => {
         ),
       ),
     ).toEqual({ ü: '', renamed: '' });
-  });
-
-  it('has 66,000 files', async () => {
-    const members = Array.from({ length: 66_000 }, (_, index): ZipMember => ({ name: `${index}` }));
-    let count = 0;
-
-    // What can't be counted in two bytes is counted in eight.
-    for await (const _ of read(await yazlZip(members.map(({ name }) => ({ path: `${name}` }))))) count += 1;
-
-    expect(count).toBe(66_000);
   });
 });
 
