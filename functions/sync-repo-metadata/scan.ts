@@ -50,7 +50,9 @@ export class Problems {
 
   add(problem: Problem): void {
     this.count += 1;
-    if (this.first.length < mostProblems) this.first.push(problem);
+    if (this.first.length === mostProblems) return;
+    // They quote what files say, cut anywhere, and PostgreSQL keeps no half of a character.
+    this.first.push({ ...problem, message: problem.message.toWellFormed() });
   }
 }
 
@@ -181,7 +183,7 @@ class Scan {
     const known = this.#known.get(pair(name, path));
     const isAsItWas = known?.blob === blob && known.definition === collection.definition && known.key === key;
     if (isAsItWas && !rebuild) return;
-    const reading = readDocument(format, content, { path, title });
+    const reading = readDocument(format, content, title);
     if ('fault' in reading) return problem(reading.fault);
     const { metadata, json, text } = reading.content;
     const violations = collection.violations(metadata);

@@ -98,7 +98,7 @@ function parseSchema(path: string, content: Buffer | undefined): JsonSchema {
 }
 
 function parse(format: 'yaml' | 'json', path: string, content: Buffer): unknown {
-  const reading = readDocument(format, content, { path, title: 'title' });
+  const reading = readDocument(format, content);
   if ('content' in reading) return reading.content.metadata;
   const { message, line } = reading.fault;
   throw catalogInvalid([{ path, message, ...(line === undefined ? {} : { line }) }], path);

@@ -15,7 +15,7 @@ const closing = /^(?:---|\.\.\.)[ \t]*\r?$/;
  * Front matter begins with `---` in the very first line and ends before the next line that is `---` or `...`.
  *
  * Where no such line follows, the first one may be a thematic break and all the rest text. It is taken for one unless
- * what follows looks like the beginning of a mapping (`key:`), blank lines and comments aside.
+ * what follows begins with a word and a colon, blank lines and comments aside.
  *
  * @throws Unreadable when front matter begins and never ends
  */
@@ -33,7 +33,7 @@ export function splitFrontMatter(text: string): Parts {
       return { front: { text: text.slice(start, at), start }, body: text.slice(next) };
     }
     if (looksLikeMapping === undefined && !/^[ \t\r]*(?:#|$)/.test(content)) {
-      looksLikeMapping = /^[^\s:#>*-][^:]*:(?:\s|$)/.test(content);
+      looksLikeMapping = /^[^\s:#>*-][^\s:]*:(?:\s|$)/.test(content);
     }
     at = next;
   }

@@ -3,6 +3,9 @@ import { plainText } from './inline.ts';
 /** Beyond this nobody reads a heading; bounds what it takes to find its text. */
 const longest = 2_000;
 
+/** Headings without text, such as pictures: nobody has as many before one that has some. */
+const mostEmpty = 100;
+
 /** A line of something that a heading can't be made of: a quote, a list, HTML, a table. */
 const otherBlock = /^(?:[>|<]|[-*+](?:[ \t]|$)|[0-9]{1,9}[.)](?:[ \t]|$))/;
 const thematicBreak = /^(?:(?:-[ \t]*){3,}|(?:_[ \t]*){3,}|(?:\*[ \t]*){3,})$/;
@@ -23,7 +26,8 @@ const none: Block = { kind: 'none' };
  */
 export function firstHeading(body: string): string | undefined {
   let block: Block = none;
-  for (let at = 0; at < body.length; ) {
+  let empty = 0;
+  for (let at = 0; at < body.length && empty < mostEmpty; ) {
     const feed = body.indexOf('\n', at);
     const end = feed === -1 ? body.length : feed;
     const line = body.slice(at, Math.min(end, at + longest)).trimEnd();
@@ -34,6 +38,7 @@ export function firstHeading(body: string): string | undefined {
       const written = next.heading ?? body.slice(next.start, Math.min(at, next.start + longest));
       const text = plainText(written);
       if (text !== '') return text;
+      empty += 1;
       block = none;
     }
     at = end + 1;

@@ -3,8 +3,8 @@ const link = /\[([^[\]]*)\](?:\([^()]*\)|\[[^[\]]*\])/g;
 const autolink = /<([A-Za-z][A-Za-z0-9+.-]{1,31}:[^\s<>]*)>/g;
 const tag = /<\/?[A-Za-z][^<>]*>/g;
 const code = /(`+[^`]+`+)/;
-const star = /(\*{1,3})(?=\S)([^*]*[^\s*])\1/g;
-const underscore = /(?<![\p{L}\p{N}_])(_{1,3})(?=\S)([^_]*[^\s_])\1(?![\p{L}\p{N}_])/gu;
+const star = /(?<!\\)(\*{1,3})(?=\S)([^*]*[^\s*\\])\1/g;
+const underscore = /(?<![\p{L}\p{N}_\\])(_{1,3})(?=\S)([^_]*[^\s_\\])\1(?![\p{L}\p{N}_])/gu;
 const strike = /~~(?=\S)([^~]*[^\s~])~~/g;
 const escaped = /\\([!-/:-@[-`{-~])/g;
 

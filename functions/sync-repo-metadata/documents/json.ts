@@ -125,11 +125,11 @@ class JsonReader {
   }
 
   private number(): unknown {
-    number.lastIndex = this.at;
-    const [digits] = number.exec(this.text) ?? [];
-    if (digits === undefined) throw this.unexpected('a value');
     const start = this.at;
-    this.at += digits.length;
+    number.lastIndex = start;
+    if (!number.test(this.text)) throw this.unexpected('a value');
+    this.at = number.lastIndex;
+    const digits = this.text.slice(start, this.at);
     return this.numbers(digits, start);
   }
 
@@ -153,8 +153,8 @@ class JsonReader {
   /** Goes past blanks. @returns the character after them */
   private blanks(): string | undefined {
     for (;;) {
-      const next = this.text[this.at];
-      if (next !== ' ' && next !== '\n' && next !== '\r' && next !== '\t') return next;
+      const code = this.text.charCodeAt(this.at);
+      if (code !== space && code !== 0x0a && code !== 0x0d && code !== 0x09) return this.text[this.at];
       this.at += 1;
     }
   }

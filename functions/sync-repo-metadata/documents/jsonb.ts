@@ -12,6 +12,9 @@ const mostDecimals = 16_383;
  */
 const largestExponent = 400;
 
+/** So many, without an exponent, are never too many. */
+const plainDigits = 300;
+
 /** @throws Unreadable when PostgreSQL's `text` and `jsonb` can't keep a string */
 export function assertStorable(value: string, offset: number): void {
   if (value.includes('\0')) {
@@ -36,6 +39,7 @@ export function assertStorable(value: string, offset: number): void {
  */
 export function assertNumber(digits: string, offset: number): number {
   const value = Number(digits);
+  if (digits.length <= plainDigits && !/[eE]/.test(digits)) return value;
   const mark = digits.search(/[eE]/);
   const exponent = mark === -1 ? 0 : Number(digits.slice(mark + 1));
   const point = digits.indexOf('.');

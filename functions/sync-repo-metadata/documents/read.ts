@@ -9,13 +9,6 @@ import { titleOf } from './title.ts';
 import { parseYaml } from './yaml.ts';
 import type { Value } from './yaml-scalar.ts';
 
-export interface ReadOptions {
-  /** From the repository's root. What a file says doesn't depend on it yet. */
-  readonly path?: string;
-  /** Of the metadata, that is the title: its keys from the outside in, separated by dots. Default: `title`. */
-  readonly title?: string;
-}
-
 /** The name that git gives to a file's content: `git hash-object`, in a repository of SHA-1. */
 export function blobHash(content: Buffer): string {
   return createHash('sha1').update(`blob ${content.length}\0`).update(content).digest('hex');
@@ -24,12 +17,10 @@ export function blobHash(content: Buffer): string {
 /**
  * What a file says. Whatever its bytes are, it never throws, and what it returns is fit for PostgreSQL: one value that
  * isn't would end a COPY of thousands.
+ *
+ * @param title the field of the metadata that is the title: its keys from the outside in, separated by dots
  */
-export function readDocument(
-  format: Format,
-  content: Buffer,
-  { title = 'title' }: ReadOptions = {},
-): Reading {
+export function readDocument(format: Format, content: Buffer, title = 'title'): Reading {
   const place = { start: 0 };
   try {
     return { content: readers[format](decode(content), title, place) };

@@ -144,9 +144,7 @@ export class YamlValues {
       throw new Unreadable('INVALID_YAML', offset, message);
     }
     for (const [key, reached] of source) {
-      const isNew = !entries.has(key);
-      if (isNew) entries.set(key, reached);
-      this.repeat(isNew ? key.length + reached.json.length : 1, offset);
+      if (!entries.has(key)) entries.set(key, reached);
     }
   }
 

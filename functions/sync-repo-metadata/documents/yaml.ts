@@ -1,7 +1,6 @@
 import { Composer, type CST, type Document, Lexer, Parser, Schema } from 'yaml';
 import { quoted, Unreadable } from './fault.ts';
 import { deepest, tooDeep } from './jsonb.ts';
-import { parseLines } from './yaml-lines.ts';
 import { scalarTags, type Value } from './yaml-scalar.ts';
 import { YamlValues } from './yaml-values.ts';
 
@@ -25,21 +24,6 @@ const options = { schema, uniqueKeys: false, prettyErrors: false };
  * @throws Unreadable
  */
 export function parseYaml(text: string): Value | undefined {
-  return simple(text) ?? parseAnyYaml(text);
-}
-
-function simple(text: string): Value | undefined {
-  try {
-    return parseLines(text);
-  } catch (error) {
-    if (!(error instanceof Unreadable)) throw error;
-    // The library finds the same, and its place.
-    return undefined;
-  }
-}
-
-/** The same, all by the library. */
-export function parseAnyYaml(text: string): Value | undefined {
   const document = composed(text);
   if (document === undefined) return undefined;
   return new YamlValues(text).of(document);

@@ -10,6 +10,8 @@ export const tableMarker = (table: Table) => JSON.stringify({ managedBy: 'drover
 
 /**
  * The statements that make the tables. Keys and paths are compared byte by byte: `A` and `a` are two, on every server.
+ *
+ * A catalog is `json`, which keeps the order of its fields: views have their columns in it.
  */
 export function createTables(schema: string): Sql[] {
   const repositories = qualified(schema, 'repositories');
@@ -25,7 +27,7 @@ CREATE TABLE ${repositories} (
   committed_at  timestamptz,
   number        bigint NOT NULL,
   origin        jsonb NOT NULL,
-  catalog       jsonb NOT NULL,
+  catalog       json NOT NULL,
   catalog_files jsonb NOT NULL,
   synced_at     timestamptz NOT NULL
 )`,

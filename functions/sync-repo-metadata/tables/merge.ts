@@ -120,7 +120,8 @@ export async function danglingReferences(
   const documents = qualified(schema, 'documents').text;
   const { rows } = await client.query<Dangling>(
     `
-SELECT d.collection, d.path, r ->> 'field' AS field, r ->> 'collection' AS other, r ->> 'key' AS key,
+SELECT d.collection, d.path, r ->> 'field' AS field, r ->> 'collection' AS other,
+       pg_catalog.left(r ->> 'key', 200) AS key,
        count(*) OVER () AS count
   FROM ${documents} d, jsonb_array_elements(d.refs) r
  WHERE d.repository = $1 AND d.refs <> '[]'

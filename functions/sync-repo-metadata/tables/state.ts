@@ -115,7 +115,7 @@ export async function readRepository(
   operation: string,
 ): Promise<{ readonly stored: StoredRepository | undefined; readonly past: PastSync | undefined }> {
   const { rows } = await client.query(
-    `SELECT to_jsonb(r) AS stored, to_jsonb(s) AS past
+    `SELECT to_json(r) AS stored, to_json(s) AS past
        FROM (SELECT 1) one
        LEFT JOIN ${qualified(schema, 'repositories').text} r ON r.repository = $1
        LEFT JOIN ${qualified(schema, 'syncs').text} s ON s.repository = $1 AND s.operation = $2`,

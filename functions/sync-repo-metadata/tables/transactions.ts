@@ -123,8 +123,8 @@ export async function write(
   const scope = { database: target.database, schema, lock, operation };
   const number = (present.stored?.number ?? 0) + 1;
   return asOwner(client, scope, latestRun(schema, repository), async (inspected) => {
-    const { latest, now } = inspected.rows[0] as { latest: number | null; now: Date };
-    if ((latest ?? 0) !== number - 1) return undefined;
+    const { latest, now, relations } = inspected.rows[0] as Latest;
+    if ((latest ?? 0) !== number - 1 || !hasSameViews(present.relations, relations, views)) return undefined;
     const at = committedAt ?? now;
     const documents = scanned
       ? await mergeDocuments(client, { ...scanned, schema, repository, commit, at })
@@ -164,10 +164,24 @@ async function allProblems(
   };
 }
 
+interface Latest {
+  readonly latest: number | null;
+  readonly now: Date;
+  readonly relations: Relations;
+}
+
 function latestRun(schema: string, repository: string): Sql {
   return sql`
 SELECT (SELECT number::int FROM ${qualified(schema, 'repositories')} WHERE repository = ${repository}) AS latest,
-       clock_timestamp() AS now`;
+       clock_timestamp() AS now,
+       (${inspectRelations(schema)}) AS relations`;
+}
+
+/** Whether what is to be changed is what it was: a view of that name may be another repository's by now. */
+function hasSameViews(before: Relations, now: Relations, { make, drop }: ViewChanges): boolean {
+  return [...make.map(({ name }) => name), ...drop].every(
+    (name) => before[name]?.kind === now[name]?.kind && before[name]?.comment === now[name]?.comment,
+  );
 }
 
 /** Of what all repositories of a schema share: the tables, and the names of views. */

@@ -27,7 +27,9 @@ export function viewOf(schema: string, repository: string, collection: ReadyColl
   const { name, names, columns, definition } = collection;
   const [key, ...others] = documentColumns.map(identifier);
   const parts = names.map((part) => sql`parts ->> ${part} AS ${identifier(part)}`);
-  const typed = columns.map((column) => sql`${columnValue(column, definition)} AS ${identifier(column.name)}`);
+  const typed = columns.map(
+    (column) => sql`${columnValue(column, definition)} AS ${identifier(column.name)}`,
+  );
   const query = sql`
 SELECT ${[key ?? Sql.of(''), ...parts, ...typed, ...others]}
   FROM ${qualified(schema, 'documents')}

@@ -149,6 +149,7 @@ describe('JSON', () => {
     const nested = (levels: number) => '['.repeat(levels) + ']'.repeat(levels);
     expect(json(nested(100))).toEqual(JSON.parse(nested(100)));
     expect(faultIn('json', nested(101))).toMatchObject({ code: 'TOO_DEEP', column: 101 });
+    expect(faultIn('json', '{"a":'.repeat(101))).toMatchObject({ code: 'TOO_DEEP', column: 501 });
     expect(faultIn('json', '[{"a":'.repeat(100_000))).toMatchObject({ code: 'TOO_DEEP' });
   });
 

@@ -104,7 +104,7 @@ describe('any bytes', () => {
   it('are read, or have a fault with a place and a message', () => {
     fc.assert(
       fc.property(bytes, fc.constantFrom(...formats), (content, format) => {
-        const reading = readDocument(format, content, { path: 'a', title: 'a' });
+        const reading = readDocument(format, content, 'a');
         if ('content' in reading) {
           expect(JSON.parse(reading.content.json)).toEqual(
             JSON.parse(JSON.stringify(reading.content.metadata)),

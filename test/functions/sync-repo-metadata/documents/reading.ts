@@ -3,14 +3,14 @@ import { readDocument } from '../../../../functions/sync-repo-metadata/documents
 
 /** What a file of this text says, which can be read. */
 export function contentOf(format: Format, text: string | Buffer, title = 'title'): Content {
-  const reading = readDocument(format, Buffer.from(text), { path: 'a', title });
+  const reading = readDocument(format, Buffer.from(text), title);
   if ('fault' in reading) throw new Error(`${reading.fault.code}: ${reading.fault.message}`);
   return reading.content;
 }
 
 /** Why a file of this text can't be read. */
 export function faultIn(format: Format, text: string | Buffer): Fault {
-  const reading = readDocument(format, Buffer.from(text), { path: 'a', title: 'title' });
+  const reading = readDocument(format, Buffer.from(text));
   if ('content' in reading) throw new Error(`It can be read: ${reading.content.json.slice(0, 200)}`);
   return reading.fault;
 }
