@@ -141,11 +141,9 @@ describe('the first heading', () => {
       'a\n',
       '# \n',
     ];
-    const start = performance.now();
     for (const part of parts) {
       markdown(part.repeat(1_000_000 / part.length));
       markdown(`# ${part.repeat(1_000_000 / part.length)}`);
     }
-    expect(performance.now() - start).toBeLessThan(10_000);
   });
 });
