@@ -1,9 +1,7 @@
 import type { Order } from '../../shared/registry/claims.ts';
 import { isOlder } from '../../shared/registry/intents.ts';
+import type { Comparison } from './source/github-api.ts';
 import type { Origin, StoredRepository } from './tables/state.ts';
-
-/** How a commit stands to another one, as GitHub says; `unknown` where it doesn't know the other one any more. */
-export type Relation = 'ahead' | 'behind' | 'identical' | 'diverged' | 'unknown';
 
 /** Whether a commit is to be in the tables. */
 export type Decision =
@@ -12,31 +10,44 @@ export type Decision =
       readonly rewritten: boolean;
     }
   | { readonly kind: 'same' }
+  /** GitHub may not show it yet. */
+  | { readonly kind: 'wait'; readonly why: string }
   | { readonly kind: 'superseded'; readonly why: string };
 
+/** What GitHub says of a commit that is asked for. */
+export interface Asked {
+  readonly wanted: string;
+  /** What the ref is at. */
+  readonly head: string;
+  /** Seen from what is there. */
+  readonly relation: Comparison;
+  /** The ref leads to it: it is the head, or comes before it. */
+  readonly isOnRef: boolean;
+  /** The message is so young that GitHub may not show yet what was pushed. */
+  readonly isFresh: boolean;
+}
+
 /**
- * By ancestry, of which GitHub is asked: what the ref points to is wanted, wherever that is; anything else only if it comes
- * after what is there. So a message that comes late changes nothing, and a ref that was forced back is followed.
- *
- * @param relation how `wanted` stands to what is there
+ * By ancestry, of which GitHub is asked: what the ref points to is wanted, wherever that is; anything else only if the ref leads to it
+ * and it comes after what is there. So a message that comes late changes nothing, and a ref that was forced back is followed.
  */
 export function decideByAncestry(
-  stored: Pick<StoredRepository, 'commit'> | undefined,
-  wanted: string,
-  head: string,
-  relation: Relation,
+  stored: Pick<StoredRepository, 'commit' | 'source'> | undefined,
+  { wanted, head, relation, isOnRef, isFresh }: Asked,
 ): Decision {
-  if (stored?.commit === undefined) return { kind: 'sync', rewritten: false };
-  if (stored.commit === wanted) return { kind: 'same' };
-  if (relation === 'ahead') return { kind: 'sync', rewritten: false };
+  const current = stored?.commit;
+  if (current === wanted && stored?.source === 'github') return { kind: 'same' };
+  if (!isOnRef) {
+    const why = `${wanted} is not in the history of the ref, which is at ${head}`;
+    return { kind: isFresh ? 'wait' : 'superseded', why };
+  }
+  if (current === undefined || current === wanted || relation === 'ahead')
+    return { kind: 'sync', rewritten: false };
   if (wanted === head) return { kind: 'sync', rewritten: true };
-  const how = {
-    behind: 'is older than what is there',
-    identical: 'is what is there',
-    diverged: 'is on a branch that is left',
-    unknown: 'is of a history that was rewritten',
-  }[relation];
-  return { kind: 'superseded', why: `${wanted} ${how} (${stored.commit}); the ref is at ${head}` };
+  return {
+    kind: 'superseded',
+    why: `${wanted} does not come after what is there (${current}); the ref is at ${head}`,
+  };
 }
 
 /** Where an archive is, and when it was asked for. */
@@ -53,7 +64,11 @@ export function decideByOrigin(
   if (stored === undefined) return { kind: 'sync', rewritten: false };
   const { origin } = stored;
   if (origin.bucket === mine.bucket && origin.object === mine.object && origin.generation !== undefined) {
-    if (origin.generation === mine.generation) return { kind: 'same' };
+    if (origin.generation === mine.generation) {
+      // Read in another way, it is something else.
+      const isSame = origin.root === mine.root && origin.commit === mine.commit;
+      return isSame ? { kind: 'same' } : { kind: 'sync', rewritten: false };
+    }
     return BigInt(mine.generation) > BigInt(origin.generation)
       ? { kind: 'sync', rewritten: false }
       : {

@@ -10,7 +10,6 @@ export default defineOperation({
   timeoutSeconds: limits.timeoutSeconds,
   message: syncRepoMetadataMessage,
   adapt: (delivery) => adaptWebhook(delivery, config().DROVER_REPOSITORIES),
-  forTenants: true,
   access,
   run: async (message, operation) => (await import('./run.ts')).runSync(message, operation),
 });

@@ -25,7 +25,7 @@ export function outcomeOf(wanted: Wanted, synced: Synced, made: EnsuredSchema): 
         documents: before + added - counts.deleted,
         ...counts,
         unchanged: before - updated - counts.deleted,
-        problems: scanned?.problems.count ?? 0,
+        problems: scanned?.problems.count ?? present.stored?.problems ?? 0,
       };
       const tablesMade = present.createsTables ? createTables(schema) : [];
       return {

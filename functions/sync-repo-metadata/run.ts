@@ -6,6 +6,7 @@ import { recordFailure, recordSync, repositoryRef } from '../../shared/registry/
 import { type SyncRepoMetadataMessage, schemaOf } from './message.ts';
 import { outcomeOf } from './outcome.ts';
 import { ensureSchema } from './schema.ts';
+import { chooseSource } from './source/choose.ts';
 import { type Synced, syncRepository } from './sync.ts';
 import type { Wanted } from './tables/transactions.ts';
 
@@ -19,8 +20,10 @@ export async function runSync(
   const identity = { repository, source, ...target, schema };
   const ref = await repositoryRef(operation, identity);
   try {
-    const made = await ensureSchema(wanted, operation);
-    const synced = await syncRepository(wanted, operation, made.exists);
+    const source = await chooseSource(wanted, operation);
+    // Nothing is made for a repository that isn't there.
+    const made = await ensureSchema(wanted, operation, () => source(undefined));
+    const synced = await syncRepository(wanted, operation, source, made.exists);
     if (synced.kind === 'done' || synced.kind === 'written') {
       await recordSync(operation, ref, { ...identity, ...factsOf(wanted, synced) });
     }

@@ -1,3 +1,4 @@
+import { OperationError } from '../../shared/operation/errors.ts';
 import type { ReadyCollection } from './catalog/collections.ts';
 import type { CatalogFiles } from './catalog/find.ts';
 import { mostCatalogBytes } from './catalog/model.ts';
@@ -51,13 +52,28 @@ export class Problems {
   add(problem: Problem): void {
     this.count += 1;
     if (this.first.length === mostProblems) return;
-    // They quote what files say, cut anywhere, and PostgreSQL keeps no half of a character.
-    this.first.push({ ...problem, message: problem.message.toWellFormed() });
+    this.first.push({ ...problem, message: storable(problem.message) });
   }
 }
 
 /** Of more nobody reads the list; how many there are is told. */
 export const mostProblems = 1000;
+
+/** Messages quote what files say, cut anywhere, and PostgreSQL has no NUL and no half of a character. */
+function storable(message: string): string {
+  return message.slice(0, 1000).replaceAll('\0', '\ufffd').toWellFormed();
+}
+
+/** Each is known by its key, path and hash while an archive is read: about a kilobyte. */
+const mostDocuments = 100_000;
+
+function tooManyDocuments(): OperationError {
+  return new OperationError(
+    'TOO_MANY_DOCUMENTS',
+    `The repository has more than ${mostDocuments} documents, a file counted for each collection that covers it: have its catalog cover less`,
+    { details: { most: mostDocuments } },
+  );
+}
 
 /** Reads an archive from its beginning to its end, and stages what is new or not as it was. */
 export async function scan(archive: Archive, options: ScanOptions): Promise<Scanned> {
@@ -161,6 +177,7 @@ class Scan {
     contentOf: () => Promise<{ content: Buffer; blob: string }>,
   ): Promise<void> {
     this.#files += 1;
+    if (this.#files > mostDocuments) throw tooManyDocuments();
     const { name, format, title } = collection;
     const problem = (fault: Omit<Problem, 'path' | 'collection'>) => {
       this.#kept.add(pair(name, path));

@@ -26,17 +26,20 @@ const asItIs: EnsuredSchema = { exists: true, changes: [], notes: [], statements
  * Makes the schema where it isn't there, as `create-schema` would. One that is there is left as it is: what it should be,
  * other messages say.
  *
+ * @param before is called before anything is made; what it throws keeps it from being made
  * @throws OperationError where it can't be made
  */
 export async function ensureSchema(
   { target, schema }: Wanted,
   operation: OperationContext,
+  before: () => Promise<unknown>,
 ): Promise<EnsuredSchema> {
   const { pools, dryRun } = operation;
   const exists = await isManaged(target, schema, operation);
   const ref = await operation.registry(schemasCollection, target.instance, target.database, schema);
   const known = (await ref.get()).data() as IntentDocument | undefined;
   if (exists && (dryRun || known?.applied)) return asItIs;
+  await before();
   const desired: DesiredSchema = {
     database: target.database,
     schema,

@@ -6,15 +6,15 @@ import { OperationError } from '../../shared/operation/errors.ts';
 import { withCopySession } from '../../shared/postgres/copy-session.ts';
 import { withOwnerLogin } from '../../shared/postgres/logins/owner-login.ts';
 import { roleName } from '../../shared/postgres/names.ts';
-import { readyCollections } from './catalog/collections.ts';
+import { type ResolvedCatalog, readyCollections } from './catalog/collections.ts';
 import { type FoundCatalog, findCatalog } from './catalog/find.ts';
-import { catalogPath } from './catalog/model.ts';
+import { catalogPath, catalogSchema, defaultCatalog } from './catalog/model.ts';
 import { refuseLoss } from './loss.ts';
 import { CatalogChanged, type Scanned, type ScanOptions, scan } from './scan.ts';
-import { type Choice, chooseSource, type Source } from './source/choose.ts';
+import type { Choice, Source } from './source/choose.ts';
 import { RootMismatch } from './source/root.ts';
 import { Staging } from './tables/staging.ts';
-import type { PastSync } from './tables/state.ts';
+import type { PastSync, StoredRepository } from './tables/state.ts';
 import {
   look,
   nothingPresent,
@@ -66,11 +66,11 @@ const mostScans = 4;
 export async function syncRepository(
   wanted: Wanted,
   operation: OperationContext,
+  source: Source,
   exists: boolean,
 ): Promise<Synced> {
   const { pools, signal, log } = operation;
   const { target, schema } = wanted;
-  const source = await chooseSource(wanted, operation);
   if (!exists) return orOvertaken(await round(wanted, operation, source, nothingPresent, undefined));
   const owned = { target, schemas: [schema], purpose: 'sync', stages: true } as const;
   return withOwnerLogin(pools, owned, operation, (login) =>
@@ -106,6 +106,8 @@ async function round(
   if (present.past) return { kind: 'done', run: present.past, collections: present.collections };
   const choice = await source(present.stored);
   const { decision, snapshot, origin } = choice;
+  if (decision.kind === 'wait')
+    throw new OperationError('COMMIT_NOT_ON_REF', decision.why, { retryable: true });
   if (decision.kind === 'superseded') return { kind: 'superseded', why: decision.why };
   const { found, views, scanned } = await scanAsConfigured(wanted, operation, present, choice, client);
   const { stored } = present;
@@ -150,7 +152,7 @@ async function scanAsConfigured(
         return { found, views, scanned: undefined };
       const options = { collections, known: present.known, catalogFiles: found.files, rebuild };
       const scanned = await scanInto(client, wanted, operation, choice, options);
-      refuseLoss(scanned.files, scanned.changes, found.catalog.maxLoss, wanted.allowDeletes);
+      refuseLoss(scanned.files, scanned.changes, maxLossOf(wanted, found, stored), wanted.allowDeletes);
       return { found, views, scanned };
     } catch (error) {
       // The snapshot remembers that an archive has no root.
@@ -161,11 +163,25 @@ async function scanAsConfigured(
   }
 }
 
+/** A push that deletes much can't be the one that allows it. */
+function maxLossOf(
+  { config: given }: Wanted,
+  { catalog: { maxLoss } }: FoundCatalog,
+  stored: StoredRepository | undefined,
+): number {
+  return given === undefined && stored ? Math.min(maxLoss, Number(stored.catalog.maxLoss)) : maxLoss;
+}
+
 /** What the repository's own catalog was the last time: the scan finds out whether it still is. */
 function lastCatalog({ config: given }: Wanted, { stored }: Present): FoundCatalog | undefined {
   if (given !== undefined || stored === undefined) return undefined;
-  const { catalog, catalogFiles: files } = stored;
-  return Object.hasOwn(files, catalogPath) ? { catalog, files, where: catalogPath } : undefined;
+  const files = stored.catalogFiles;
+  const blob = Object.hasOwn(files, catalogPath) ? files[catalogPath] : undefined;
+  if (blob === undefined) return undefined;
+  if (blob === null) return { catalog: defaultCatalog as ResolvedCatalog, files, where: undefined };
+  // Whoever may write to the tables may have.
+  const { data } = catalogSchema.safeParse(stored.catalog);
+  return data && { catalog: data as ResolvedCatalog, files, where: catalogPath };
 }
 
 async function scanInto(
@@ -184,7 +200,9 @@ async function scanInto(
     stage: async (document) => staging?.add(document),
   });
   await staging?.end();
-  if (commit !== undefined && scanned.commit !== undefined && scanned.commit !== commit) {
+  // GitHub has been asked what the message means; it may name a tag's own object.
+  const expected = snapshot.commit ?? commit;
+  if (expected !== undefined && scanned.commit !== undefined && scanned.commit !== expected) {
     throw new OperationError(
       'COMMIT_MISMATCH',
       `The archive is of commit ${scanned.commit}, and the message says ${commit}: correct the message, or upload the archive of that commit`,

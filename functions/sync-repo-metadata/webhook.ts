@@ -1,6 +1,7 @@
 import * as z from 'zod';
-import { matches, type RepositorySettings } from '../../shared/config.ts';
+import type { RepositorySettings } from '../../shared/config.ts';
 import type { Delivery } from '../../shared/operation/delivery.ts';
+import { settingsOf } from './settings.ts';
 
 /** As much as Pub/Sub carries. What a push says at length, its commits, goes no further than this module. */
 const mostPayloadBytes = 10 * 1024 * 1024;
@@ -8,6 +9,8 @@ const mostPayloadBytes = 10 * 1024 * 1024;
 const push = z.object({
   ref: z.string(),
   after: z.string(),
+  /** Of an annotated tag `after` is the tag itself. */
+  head_commit: z.object({ id: z.string() }).nullish(),
   repository: z.object({ full_name: z.string(), default_branch: z.string().nullish() }),
 });
 
@@ -42,11 +45,11 @@ export function adaptWebhook(
 }
 
 function messageOf(pushed: Push, repositories: readonly RepositorySettings[]): Adapted {
-  const { ref, after, repository } = pushed;
+  const { ref, after, repository, head_commit: commit } = pushed;
   const { full_name: name, default_branch: said } = repository;
   const defaultBranch = said ?? undefined;
   if (/^0+$/.test(after)) return { ignore: `${ref} of ${name} was deleted` };
-  const named = repositories.filter((entry) => matches(entry.repository.toLowerCase(), name.toLowerCase()));
+  const named = settingsOf(name, repositories);
   const wanted = named.map((entry) => entry.ref ?? defaultBranch);
   const settings = named.find((_, index) => ref === wholeRef(wanted[index] ?? ref));
   if (settings === undefined && (named.length > 0 || ref !== wholeRef(defaultBranch ?? ref))) {
@@ -58,7 +61,7 @@ function messageOf(pushed: Push, repositories: readonly RepositorySettings[]): A
   const message = {
     repository: name,
     // A relay may leave the default branch out; then GitHub is asked for it, and for what it is at.
-    ...((settings?.ref ?? defaultBranch) === undefined ? {} : { ref, commit: after }),
+    ...((settings?.ref ?? defaultBranch) === undefined ? {} : { ref, commit: commit?.id ?? after }),
     source: 'github',
     ...(settings && { target: settings.target }),
     ...(settings?.schema === undefined ? {} : { schema: settings.schema }),

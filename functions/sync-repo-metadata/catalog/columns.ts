@@ -93,8 +93,9 @@ function isObject(value: unknown): value is JsonSchema {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-const greatestInteger = 2n ** 63n - 1n;
-const time = /^(\d{4})-\d{2}-\d{2}(?:[Tt ]\d{2}:\d{2}:\d{2}(?:\.\d+)?(?:[Zz]|[+-](\d{2})(?::?\d{2})?))?$/;
+/** As far as PostgreSQL goes along: JSON Schema takes hours and minutes for a leap second’s that no day has. */
+const time =
+  /^(\d{4})-\d{2}-\d{2}(?:[Tt ](?:[01]\d|2[0-3]):[0-5]\d:(?:[0-5]\d(?:\.\d{1,20})?|60)(?:[Zz]|[+-](\d{2})(?::?[0-5]\d)?))?$/;
 
 /** PostgreSQL knows no offset of 16 hours or more, and nobody lives there. */
 const greatestOffset = 15;
@@ -107,12 +108,9 @@ const greatestOffset = 15;
 export function misfit({ property, type }: Column, value: unknown): string | undefined {
   if (value === undefined || value === null) return undefined;
   switch (type) {
-    case 'bigint': {
-      const exact = typeof value === 'bigint' ? value : BigInt(Math.trunc(Number(value)));
-      return exact > greatestInteger || exact < -greatestInteger - 1n
-        ? `${property} is an integer of more than 64 bits`
-        : undefined;
-    }
+    case 'bigint':
+      // Of numbers beyond 2⁵³ only the nearest double is known: the least of all integers is left out with those beyond it.
+      return Math.abs(Number(value)) < 2 ** 63 ? undefined : `${property} is an integer of more than 64 bits`;
     case 'date':
     case 'timestamptz': {
       const [, year, offset = '0'] = time.exec(String(value)) ?? [];

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { text } from '../../../shared/postgres/target.ts';
 import { formats } from '../documents/document.ts';
+import { tables } from '../tables/definition.ts';
 
 /** Where a repository says itself what there is in it. */
 export const catalogPath = 'drover.catalog.yaml';
@@ -41,16 +42,15 @@ export const languages = [
   'yiddish',
 ] as const;
 
-/** Names of the schema's own tables, which no view can have. */
-const taken: readonly string[] = ['repositories', 'syncs', 'documents'];
-
 /** A collection's name is its view's. */
 export const collectionName = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}$/, {
     error: 'must be lower-case letters, digits and underscores, and begin with a letter',
   })
-  .refine((name) => !taken.includes(name), { error: 'is the name of one of the schema’s own tables' });
+  .refine((name) => !tables.some((table) => name === table || name.startsWith(`${table}_`)), {
+    error: `begins with a name that the schema’s own tables and indexes have: ${tables.join(', ')}`,
+  });
 
 /** A path or a part of one, as it is written in a catalog. */
 const pathText = text(512).min(1);
@@ -88,6 +88,9 @@ const collection = z.strictObject({
   language: z.enum(languages).default('simple'),
 });
 
+/** The part of a collection that may be deleted, where nobody says. */
+export const defaultMaxLoss = 0.25;
+
 /** What there is in a repository. */
 export const catalogSchema = z
   .strictObject({
@@ -99,7 +102,7 @@ export const catalogSchema = z
         error: 'must be 1 to 50 collections',
       }),
     /** A sync that would delete more than this part of a collection is refused. */
-    maxLoss: z.number().min(0).max(1).default(0.25),
+    maxLoss: z.number().min(0).max(1).default(defaultMaxLoss),
   })
   .superRefine(({ collections }, context) => {
     for (const [name, { references }] of Object.entries(collections)) {

@@ -1,9 +1,10 @@
-import { config, matches } from '../../../shared/config.ts';
+import { config } from '../../../shared/config.ts';
 import { readLatest } from '../../../shared/gcp/secrets.ts';
 import { Deferred } from '../../../shared/operation/deferral.ts';
 import type { OperationContext } from '../../../shared/operation/definition.ts';
 import { type ArchiveOrigin, type Decision, decideByAncestry, decideByOrigin } from '../decide.ts';
 import type { SyncRepoMetadataMessage } from '../message.ts';
+import { settingsOf } from '../settings.ts';
 import type { Origin, StoredRepository } from '../tables/state.ts';
 import type { ArchiveLimits } from './entries.ts';
 import type { GitHub } from './github-api.ts';
@@ -51,8 +52,14 @@ async function fromObject(
   const { bucket, object: name, generation, root } = archive;
   const snapshot = await openObjectSnapshot({ bucket, name, generation }, { limits, signal, commit, root });
   const place = { bucket, object: name, generation: snapshot.object.generation };
-  const origin: ArchiveOrigin = { ...order, ...place };
-  return async (stored) => ({ decision: decideByOrigin(stored, origin), snapshot, origin });
+  const said = { ...(root === undefined ? {} : { root }), ...(commit === undefined ? {} : { commit }) };
+  const origin: ArchiveOrigin = { ...order, ...place, ...said };
+  return async (stored) => {
+    const decision = decideByOrigin(stored, origin);
+    // What is there stays as new as whoever asked for it last.
+    const isOld = decision.kind === 'same' && stored && stored.origin.publishedAt > origin.publishedAt;
+    return { decision, snapshot, origin: isOld ? stored.origin : origin };
+  };
 }
 
 async function fromGitHub(
@@ -67,22 +74,26 @@ async function fromGitHub(
     import('./github.ts'),
   ]);
   const { DROVER_GITHUB_API: base, DROVER_REPOSITORIES: settings } = config();
-  const token = settings.find((one) => matches(one.repository, repository))?.token;
+  const token = settingsOf(repository, settings).find((one) => one.token)?.token;
   const api = createGitHub({ base, token: token && (await readLatest(token)), signal });
   return async (stored) => {
     const { wanted, head, committedAt } = await waiting(resolve(api, stored));
     const current = stored?.commit;
-    const relation =
-      current === undefined || current === wanted || !isCommit(current)
-        ? 'unknown'
-        : await waiting(api.compare(repository, current, wanted));
+    const isOther = current !== undefined && current !== wanted && isCommit(current);
+    const relation = isOther ? await waiting(api.compare(repository, current, wanted)) : 'unknown';
+    const isOnRef = wanted === head.sha || (await waiting(isBefore(api, wanted, head.sha)));
+    const isFresh = Date.now() - Date.parse(order.publishedAt) < freshMs;
     const snapshot = githubSnapshot(api, repository, { sha: wanted, committedAt }, { limits });
     return {
-      decision: decideByAncestry(stored, wanted, head.sha, relation),
+      decision: decideByAncestry(stored, { wanted, head: head.sha, relation, isOnRef, isFresh }),
       snapshot: { ...snapshot, open: (opening) => waiting(snapshot.open(opening)) },
       origin: { ...order, ...(head.etag === undefined ? {} : { head: { ...head, etag: head.etag } }) },
     };
   };
+
+  async function isBefore(github: GitHub, commit: string, head: string): Promise<boolean> {
+    return ['ahead', 'identical'].includes(await github.compare(repository, commit, head));
+  }
 
   /** Whoever is told to leave GitHub alone for a while does. */
   async function waiting<T>(answer: Promise<T>): Promise<T> {
@@ -103,17 +114,21 @@ async function fromGitHub(
       answer === 'not-modified'
         ? { ref, sha: before?.sha ?? '', etag: before?.etag }
         : { ref, sha: answer.sha, etag: answer.etag };
-    const wanted = commit ?? head.sha;
-    if (answer !== 'not-modified' && wanted === answer.sha)
-      return { wanted, head, committedAt: answer.committedAt };
-    if (stored?.committedAt !== undefined && stored.commit === wanted)
-      return { wanted, head, committedAt: stored.committedAt };
-    const other = await github.resolve(repository, wanted);
+    const asked = commit ?? head.sha;
+    if (answer !== 'not-modified' && asked === answer.sha)
+      return { wanted: asked, head, committedAt: answer.committedAt };
+    if (stored?.committedAt !== undefined && stored.commit === asked)
+      return { wanted: asked, head, committedAt: stored.committedAt };
+    const other = await github.resolve(repository, asked);
     if (other === 'not-modified')
       throw new Error('GitHub answered “not modified” to what was asked for the first time');
-    return { wanted, head, committedAt: other.committedAt };
+    // An annotated tag has an id of its own.
+    return { wanted: other.sha, head, committedAt: other.committedAt };
   }
 }
+
+/** Whatever is pushed is there for everybody to see soon after. */
+const freshMs = 60_000;
 
 /** A repository may have been an archive's before, whose commits are anything. */
 function isCommit(text: string): boolean {

@@ -22,7 +22,6 @@ export interface ObjectOptions {
   readonly root?: string | undefined;
   /** Where the message says them. */
   readonly commit?: string | undefined;
-  readonly committedAt?: Date | undefined;
 }
 
 /** An archive in Cloud Storage. */
@@ -42,7 +41,7 @@ export interface ObjectSnapshot extends Snapshot {
  */
 export async function openObjectSnapshot(
   place: ObjectPlace & { readonly generation?: string | undefined },
-  { limits, signal, root, commit, committedAt }: ObjectOptions,
+  { limits, signal, root, commit }: ObjectOptions,
 ): Promise<ObjectSnapshot> {
   const object = await find(place, signal);
   const format = await formatOf(object, signal);
@@ -50,7 +49,8 @@ export async function openObjectSnapshot(
   return {
     object,
     commit,
-    committedAt,
+    // Nobody says.
+    committedAt: undefined,
     async open(opening) {
       // Whether it is whole its checksum says: another reading would bring the same.
       const options = { limits, retryable: false, signal: opening, root: knownRoot };

@@ -84,13 +84,17 @@ CREATE TABLE ${documents} (
  * Where changed documents wait to be written all at once: a table of the session's, so that nothing is left of a run that
  * ends early. What full text search finds is computed here, while the archive is still being read.
  *
- * Of a text that is longer, its beginning is searched: a tsvector has room for a mebibyte.
+ * Of a text that is longer, its beginning is searched: a tsvector has room for a mebibyte. What has no blank for long is cut
+ * up, for PostgreSQL takes time with the square of a word that is many words, such as `a_a_a_…`.
  */
 export function createStaging(languages: readonly string[], owner: string): Sql[] {
+  const words = (text: Sql) => sql`pg_catalog.regexp_replace(${text}, '(\\S{250})(?=\\S)', '\\1 ', 'g')`;
+  const weighed = (language: string, text: Sql, weight: string) =>
+    sql`pg_catalog.setweight(pg_catalog.to_tsvector(${`pg_catalog.${language}`}::regconfig, ${words(text)}), ${weight})`;
   const vector = (language: string) => sql`
-    pg_catalog.setweight(pg_catalog.to_tsvector(${`pg_catalog.${language}`}::regconfig, coalesce(title, '')), 'A') ||
-    pg_catalog.setweight(pg_catalog.to_tsvector(${`pg_catalog.${language}`}::regconfig, pg_catalog.left(coalesce(text, ''), 100000)), 'B') ||
-    pg_catalog.setweight(pg_catalog.to_tsvector(${`pg_catalog.${language}`}::regconfig, words), 'C')`;
+    ${weighed(language, sql`coalesce(title, '')`, 'A')} ||
+    ${weighed(language, sql`pg_catalog.left(coalesce(text, ''), 100000)`, 'B')} ||
+    ${weighed(language, sql`words`, 'C')}`;
   const [first = 'simple', ...others] = languages;
   const cases = others.map((language) => sql` WHEN ${language} THEN ${vector(language)}`);
   const search = sql`CASE language${Sql.of(cases.map(({ text }) => text).join(''))} ELSE ${vector(first)} END`;

@@ -172,6 +172,8 @@ const runsKept = 1000;
 /** Notes a run and what the repository's tables are now, in the transaction that made them so. */
 export async function recordRun(client: pg.ClientBase, run: SyncRecord): Promise<void> {
   const { schema, repository, number, source, ref, commit, committedAt, syncedAt, counts } = run;
+  // By one clock: the database's need not be the worker's.
+  const durationMs = Date.now() - run.startedAt.getTime();
   const repositories = qualified(schema, 'repositories').text;
   const syncs = qualified(schema, 'syncs').text;
   await client.query(
@@ -208,9 +210,9 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $
       source,
       commit ?? null,
       committedAt ?? null,
-      run.startedAt,
+      new Date(syncedAt.getTime() - durationMs),
       syncedAt,
-      syncedAt.getTime() - run.startedAt.getTime(),
+      durationMs,
       counts.documents,
       counts.added,
       counts.updated,

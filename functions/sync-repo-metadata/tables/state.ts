@@ -15,6 +15,9 @@ export interface Origin {
   readonly bucket?: string;
   readonly object?: string;
   readonly generation?: string;
+  /** As the message had them. */
+  readonly root?: string;
+  readonly commit?: string;
   /** What GitHub said last of where the ref is. */
   readonly head?: { readonly ref: string; readonly sha: string; readonly etag: string };
 }
@@ -27,6 +30,8 @@ export interface StoredRepository {
   readonly committedAt: Date | undefined;
   /** Of its last sync. */
   readonly number: number;
+  /** How many it found. */
+  readonly problems: number;
   readonly origin: Origin;
   readonly catalog: ResolvedCatalog;
   readonly catalogFiles: CatalogFiles;
@@ -115,15 +120,16 @@ export async function readRepository(
   operation: string,
 ): Promise<{ readonly stored: StoredRepository | undefined; readonly past: PastSync | undefined }> {
   const { rows } = await client.query(
-    `SELECT to_json(r) AS stored, to_json(s) AS past
+    `SELECT to_json(r) AS stored, l.problems, to_json(s) AS past
        FROM (SELECT 1) one
        LEFT JOIN ${qualified(schema, 'repositories').text} r ON r.repository = $1
+       LEFT JOIN ${qualified(schema, 'syncs').text} l ON l.repository = $1 AND l.number = r.number
        LEFT JOIN ${qualified(schema, 'syncs').text} s ON s.repository = $1 AND s.operation = $2`,
     [repository, operation],
   );
-  const { stored, past } = rows[0] as { stored: StoredRow | null; past: PastRow | null };
+  const [{ stored, problems, past }] = rows as [Found];
   return {
-    stored: stored === null ? undefined : storedRepository(stored),
+    stored: stored === null ? undefined : storedRepository(stored, Number(problems ?? 0)),
     past: past === null ? undefined : pastSync(past),
   };
 }
@@ -139,6 +145,12 @@ export async function readKnown(
     [repository],
   );
   return rows;
+}
+
+interface Found {
+  stored: StoredRow | null;
+  problems: string | null;
+  past: PastRow | null;
 }
 
 interface StoredRow {
@@ -160,7 +172,7 @@ type PastRow = Counts & {
   problem: Problem[];
 };
 
-function storedRepository(row: StoredRow): StoredRepository {
+function storedRepository(row: StoredRow, problems: number): StoredRepository {
   const { source, ref, commit, committed_at: committedAt, number, origin, catalog } = row;
   return {
     source,
@@ -168,6 +180,7 @@ function storedRepository(row: StoredRow): StoredRepository {
     commit: commit ?? undefined,
     committedAt: committedAt === null ? undefined : new Date(committedAt),
     number,
+    problems,
     origin,
     catalog,
     catalogFiles: row.catalog_files,

@@ -56,7 +56,7 @@ export const nothingPresent: Present = {
 };
 
 /**
- * Looks what the tables say, and makes them where there are none.
+ * Looks what the tables say, if there are any.
  *
  * @throws OperationError `TABLE_TAKEN`, `TABLE_MISSING`
  */
@@ -69,10 +69,7 @@ export async function look(
   return asOwner(client, scope, inspectRelations(schema), async (inspected) => {
     const { relations } = inspected.rows[0] as { relations: Relations };
     const createsTables = missingTables(schema, relations).length > 0;
-    if (createsTables) {
-      if (!operation.dryRun) for (const { text } of createTables(schema)) await client.query(text);
-      return { ...nothingPresent, relations };
-    }
+    if (createsTables) return { ...nothingPresent, relations };
     const { stored, past } = await readRepository(client, schema, repository, operation.id);
     return {
       relations,
@@ -118,18 +115,23 @@ export async function write(
   writing: Writing,
 ): Promise<Written | undefined> {
   const { present, views, scanned, commit, committedAt, startedAt } = writing;
+  const { createsTables } = present;
   const lock = [`sync ${schema} ${repository}`];
-  if (views.make.length + views.drop.length > 0) lock.push(tablesLock(schema));
+  if (createsTables || views.make.length + views.drop.length > 0) lock.push(tablesLock(schema));
   const scope = { database: target.database, schema, lock, operation };
   const number = (present.stored?.number ?? 0) + 1;
-  return asOwner(client, scope, latestRun(schema, repository), async (inspected) => {
+  const inspection = createsTables ? noRun(schema) : latestRun(schema, repository);
+  return asOwner(client, scope, inspection, async (inspected) => {
     const { latest, now, relations } = inspected.rows[0] as Latest;
     if ((latest ?? 0) !== number - 1 || !hasSameViews(present.relations, relations, views)) return undefined;
+    if (createsTables) {
+      if (missingTables(schema, relations).length === 0) return undefined;
+      for (const { text } of createTables(schema)) await client.query(text);
+    }
     const at = committedAt ?? now;
     const documents = scanned
       ? await mergeDocuments(client, { ...scanned, schema, repository, commit, at })
       : { added: 0, updated: 0, deleted: 0 };
-    await changeViews(client, schema, views);
     const collections = await countDocuments(client, schema, repository);
     const problems = scanned
       ? await allProblems(client, schema, repository, scanned)
@@ -145,6 +147,8 @@ export async function write(
     const state = scanned ? 'applied' : 'unchanged';
     const about = { schema, repository, operation: operation.id, state, source, ref, startedAt } as const;
     await recordRun(client, { ...run, ...about, origin, catalog: found.catalog, catalogFiles: found.files });
+    // Last, for who reads them waits from here on.
+    await changeViews(client, schema, views);
     return { run, collections };
   });
 }
@@ -168,6 +172,11 @@ interface Latest {
   readonly latest: number | null;
   readonly now: Date;
   readonly relations: Relations;
+}
+
+/** Of a schema that has no tables yet. */
+function noRun(schema: string): Sql {
+  return sql`SELECT NULL AS latest, clock_timestamp() AS now, (${inspectRelations(schema)}) AS relations`;
 }
 
 function latestRun(schema: string, repository: string): Sql {

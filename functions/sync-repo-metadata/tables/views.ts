@@ -76,21 +76,21 @@ export function planViews(
   wanted: readonly View[],
   relations: Relations,
 ): ViewChanges {
-  const isOurs = (name: string) => markerOf(relations[name]?.comment)?.repository === repository;
-  const taken = wanted
-    .map(({ name }) => name)
-    .filter((name) => relations[name] !== undefined && !isOurs(name));
+  // A view may be called `constructor`, which every object has.
+  const found = new Map(Object.entries(relations));
+  const isOurs = (name: string) => markerOf(found.get(name)?.comment)?.repository === repository;
+  const taken = wanted.map(({ name }) => name).filter((name) => found.has(name) && !isOurs(name));
   if (taken.length > 0) {
     throw new OperationError(
       'VIEW_TAKEN',
-      `Schema ${schema} has ${taken.join(', ')} already, and not from ${repository}: call the collection otherwise, or sync to another schema`,
+      `Schema ${schema} has ${taken.join(', ')} already, and not from ${repository}: call the collection otherwise, or sync to another schema. A repository that was renamed is another one: drop what is left of the former`,
       { details: { schema, taken } },
     );
   }
   const names = new Set(wanted.map(({ name }) => name));
   return {
-    make: wanted.filter(({ name, marker }) => relations[name]?.comment !== marker),
-    drop: Object.keys(relations).filter((name) => isOurs(name) && !names.has(name)),
+    make: wanted.filter(({ name, marker }) => found.get(name)?.comment !== marker),
+    drop: [...found.keys()].filter((name) => isOurs(name) && !names.has(name)),
   };
 }
 

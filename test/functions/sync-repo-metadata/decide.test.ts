@@ -4,8 +4,8 @@ import {
   type ArchiveOrigin,
   decideByAncestry,
   decideByOrigin,
-  type Relation,
 } from '../../../functions/sync-repo-metadata/decide.ts';
+import type { Comparison } from '../../../functions/sync-repo-metadata/source/github-api.ts';
 
 /** Histories: each commit has one before it, and branches begin anywhere. */
 const histories = fc
@@ -18,41 +18,67 @@ function ancestors(parents: readonly number[], commit: number): Set<number> {
   return found;
 }
 
-function relate(parents: readonly number[], base: number, head: number): Relation {
+function relate(parents: readonly number[], base: number, head: number): Comparison {
   if (base === head) return 'identical';
   if (ancestors(parents, head).has(base)) return 'ahead';
   return ancestors(parents, base).has(head) ? 'behind' : 'diverged';
 }
 
 describe('by ancestry', () => {
-  const there = { commit: 'there' };
+  const there = { commit: 'there', source: 'github' } as const;
+  const asked = (wanted: string, head: string, relation: Comparison, isOnRef: boolean) => ({
+    wanted,
+    head,
+    relation,
+    isOnRef,
+    isFresh: false,
+  });
 
-  it('anything is wanted where there is nothing, or nobody knows of which commit', () => {
-    for (const stored of [undefined, { commit: undefined }]) {
-      expect(decideByAncestry(stored, 'a', 'b', 'unknown')).toEqual({ kind: 'sync', rewritten: false });
+  it('what the ref leads to is wanted where there is nothing, or nobody knows of which commit', () => {
+    for (const stored of [undefined, { commit: undefined, source: 'archive' } as const]) {
+      const before = asked('a', 'b', 'unknown', true);
+      expect(decideByAncestry(stored, before)).toEqual({ kind: 'sync', rewritten: false });
+      expect(decideByAncestry(stored, { ...before, isOnRef: false }).kind).toBe('superseded');
     }
   });
 
   it.each([
-    ['there', 'there', 'identical', 'same'],
-    ['there', 'head', 'identical', 'same'],
-    ['next', 'next', 'ahead', 'sync'],
-    ['next', 'head', 'ahead', 'sync'],
-    ['before', 'head', 'behind', 'superseded'],
-    ['before', 'before', 'behind', 'sync'],
-    ['aside', 'head', 'diverged', 'superseded'],
-    ['aside', 'aside', 'diverged', 'sync'],
-    ['aside', 'head', 'unknown', 'superseded'],
-    ['aside', 'aside', 'unknown', 'sync'],
-  ] as const)('%s, where the ref is at %s, is %s of what is there: %s', (wanted, head, relation, kind) => {
-    expect(decideByAncestry(there, wanted, head, relation).kind).toBe(kind);
-  });
+    ['there', 'there', 'identical', true, 'same'],
+    ['there', 'head', 'identical', false, 'same'],
+    ['next', 'next', 'ahead', true, 'sync'],
+    ['next', 'head', 'ahead', true, 'sync'],
+    ['next', 'head', 'ahead', false, 'superseded'],
+    ['before', 'head', 'behind', true, 'superseded'],
+    ['before', 'before', 'behind', true, 'sync'],
+    ['aside', 'head', 'diverged', true, 'superseded'],
+    ['aside', 'head', 'diverged', false, 'superseded'],
+    ['aside', 'aside', 'diverged', true, 'sync'],
+    ['aside', 'head', 'unknown', true, 'superseded'],
+    ['aside', 'aside', 'unknown', true, 'sync'],
+  ] as const)(
+    '%s, where the ref is at %s, is %s of what is there, on the ref: %s; %s',
+    (wanted, head, relation, isOnRef, kind) => {
+      expect(decideByAncestry(there, asked(wanted, head, relation, isOnRef)).kind).toBe(kind);
+    },
+  );
 
   it('a ref that was moved is told of', () => {
-    expect(decideByAncestry(there, 'before', 'before', 'behind')).toEqual({ kind: 'sync', rewritten: true });
+    const moved = asked('before', 'before', 'behind', true);
+    expect(decideByAncestry(there, moved)).toEqual({ kind: 'sync', rewritten: true });
   });
 
-  it('messages in any order end at the head, however often it was forced, once the last one has come', () => {
+  it('a commit that was just pushed is waited for, until GitHub shows it or the time is over', () => {
+    const unseen = { ...asked('next', 'there', 'ahead', false), isFresh: true };
+    expect(decideByAncestry(there, unseen).kind).toBe('wait');
+    expect(decideByAncestry(there, { ...unseen, isFresh: false }).kind).toBe('superseded');
+  });
+
+  it('what an archive only says that it is, is read', () => {
+    const known = asked('there', 'there', 'identical', true);
+    expect(decideByAncestry({ commit: 'there', source: 'archive' }, known).kind).toBe('sync');
+  });
+
+  it('messages in any order end at the head, however often it was forced, and never leave the ref', () => {
     fc.assert(
       fc.property(
         histories,
@@ -63,15 +89,20 @@ describe('by ancestry', () => {
           const head = pushed.at(-1) ?? 0;
           const late = order[Symbol.iterator]();
           const arriving = [...pushed].sort(() => ((late.next().value as number) % 2 === 0 ? 1 : -1));
-          let stored: number | undefined;
+          // Anything of the past may be there, when the first of them comes.
+          let stored = (late.next().value as number) % parents.length;
           for (const wanted of arriving) {
-            const relation = stored === undefined ? 'unknown' : relate(parents, stored, wanted);
-            const there = stored === undefined ? undefined : { commit: String(stored) };
-            const decision = decideByAncestry(there, String(wanted), String(head), relation);
-            if (decision.kind === 'sync') stored = wanted;
+            const relation = relate(parents, stored, wanted);
+            const isOnRef = ancestors(parents, head).has(wanted);
+            const decision = decideByAncestry(
+              { commit: String(stored), source: 'github' },
+              asked(String(wanted), String(head), relation, isOnRef),
+            );
+            if (decision.kind !== 'sync') continue;
+            expect(isOnRef).toBe(true);
+            stored = wanted;
           }
-          // What came before it may be anything; nothing that comes after it is taken, but what follows it.
-          expect(stored === head || ancestors(parents, stored ?? -1).has(head)).toBe(true);
+          expect(stored).toBe(head);
         },
       ),
     );
@@ -93,6 +124,12 @@ describe('by origin', () => {
     expect(decide(origin('9'), origin('10'))).toBe('sync');
     expect(decide(origin('10'), origin('9', later))).toBe('superseded');
     expect(decide(origin('10'), origin('10', later))).toBe('same');
+  });
+
+  it('the same generation that is read in another way is something else', () => {
+    const one = origin('10');
+    expect(decide(one, { ...one, root: 'docs' })).toBe('sync');
+    expect(decide(one, { ...one, commit: 'c'.repeat(40) })).toBe('sync');
   });
 
   it('of two objects that counts which was asked for later', () => {

@@ -90,5 +90,8 @@ describe('access', () => {
 
   it('names what may delete much', () => {
     expect(of({ ...github, allowDeletes: true }).actions).toEqual(['allowDeletes']);
+    const config = (maxLoss: number) => ({ maxLoss, collections: { a: { files: ['**'], format: 'yaml' } } });
+    expect(of({ ...github, config: config(1) }).actions).toEqual(['allowDeletes']);
+    expect(of({ ...github, config: config(0.1) }).actions).toEqual([]);
   });
 });
