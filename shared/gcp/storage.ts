@@ -327,11 +327,15 @@ export async function readRange(
 }
 
 /**
- * Has what is read from a file asked for once. Where it is a stream that the client would repeat, after an answer such as
- * 503, it fails where nobody can catch it, which would end the process.
+ * Has what is read from a file asked for once, over connections of no pool. Where it is a stream that the client would repeat,
+ * after an answer such as 503, it fails where nobody can catch it, which would end the process. And where one is broken off, the client
+ * closes all connections of its pool, with whatever others are being sent over them.
  */
 function askedOnce(file: File): File {
-  const request: Interceptor['request'] = (options) => ({ ...(options as DecoratedOptions), maxRetries: 0 });
+  const request: Interceptor['request'] = (options) => {
+    const decorated = options as DecoratedOptions;
+    return { ...decorated, maxRetries: 0, forever: false };
+  };
   file.interceptors.push({ request });
   return file;
 }

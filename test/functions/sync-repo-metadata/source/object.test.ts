@@ -167,6 +167,17 @@ describe('an object', () => {
     });
   });
 
+  it('that is left in the middle can be read again at once', async () => {
+    const large = [{ path: 'first.txt' }, { path: 'large.bin', content: randomBytes(8_000_000) }];
+    await write(gzipSync(gitTar(large, 'repo', commit), { level: 1 }));
+    const snapshot = await open();
+    for (let time = 0; time < 3; time += 1) {
+      for await (const { path } of await snapshot.open(signal)) if (path === 'first.txt') break;
+    }
+
+    expect(Object.keys(await read(snapshot.open(signal)))).toEqual(['first.txt', 'large.bin']);
+  });
+
   it('that only seemed to have a root says so once, and has none from then on', async () => {
     await write(gzipSync(gitTar([{ path: '.github/w.yml' }, { path: 'README.md' }])));
     const snapshot = await open();
