@@ -82,14 +82,8 @@ function readyCollection(name: string, collection: ResolvedCollection, attempt: 
     () => keyTemplate(collection.key, names),
     () => '',
   );
-  const validate =
-    schema &&
-    attempt(
-      'schema',
-      () => compileJsonSchema(schema),
-      () => [],
-    );
-  const columns = schema ? columnsOf(schema, [...documentColumns, ...names]) : [];
+  // Only of a schema that was found good its columns can be told.
+  const { validate, columns } = attempt('schema', () => readySchema(schema, names), noSchema);
   const read = {
     readingVersion,
     format,
@@ -124,12 +118,24 @@ function readyCollection(name: string, collection: ResolvedCollection, attempt: 
       };
     },
     violations(metadata) {
-      if (validate === undefined) return [];
       const violations = validate(metadata);
       if (violations.length > 0) return violations;
       return columns.flatMap((column) => misfit(column, propertyOf(metadata, column.property)) ?? []);
     },
   };
+}
+
+interface ReadySchema {
+  readonly validate: (metadata: unknown) => string[];
+  readonly columns: readonly Column[];
+}
+
+const noSchema: ReadySchema = { validate: () => [], columns: [] };
+
+function readySchema(schema: JsonSchema | undefined, names: readonly string[]): ReadySchema {
+  if (schema === undefined) return noSchema;
+  const validate = compileJsonSchema(schema);
+  return { validate, columns: columnsOf(schema, [...documentColumns, ...names]) };
 }
 
 function never(): boolean {

@@ -74,7 +74,7 @@ const collection = z.strictObject({
   format: z.enum(formats),
   /**
    * What a path is made of: `plots/{id}/{language}/{library}.yaml`. A name stands for one part of the path, or some of one;
-   * `{name...}` for any number of parts.
+   * `{name...}` for one part or more.
    */
   path: pathText.optional(),
   /** How the key is made of the names in `path`; `{path}`, `{directory}`, `{stem}` and `{extension}` are always there. */

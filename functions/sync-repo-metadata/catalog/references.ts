@@ -10,20 +10,38 @@ export interface Reference {
 /** Of a document that names more, the rest is left out. */
 const mostReferences = 1000;
 
+/** No document has a longer key. */
+const longestKeyBytes = 1000;
+
 /** What a document's metadata refers to: each field holds a key, or a list of keys. */
 export function referencesOf(metadata: unknown, declared: Collection['references']): Reference[] {
-  return declared
-    .flatMap(({ field, collection }) =>
-      valuesAt(metadata, field.split('.')).map((key) => ({ field, collection, key })),
-    )
-    .slice(0, mostReferences);
+  return [...allReferences(metadata, declared).take(mostReferences)];
 }
 
-/** The texts and numbers at a field; of a list on the way, at that field of each. */
-function valuesAt(value: unknown, keys: readonly string[]): string[] {
-  if (Array.isArray(value)) return value.flatMap((one) => valuesAt(one, keys));
-  const [key, ...rest] = keys;
-  if (key === undefined) return typeof value === 'string' || typeof value === 'number' ? [String(value)] : [];
-  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return [];
-  return valuesAt((value as Record<string, unknown>)[key], rest);
+function* allReferences(metadata: unknown, declared: Collection['references']): Generator<Reference> {
+  for (const { field, collection } of declared) {
+    for (const key of valuesAt(metadata, field.split('.'))) yield { field, collection, key };
+  }
+}
+
+/** The keys at a field; of a list on the way, at that field of each. What can't be a key is passed over. */
+function* valuesAt(value: unknown, path: readonly string[]): Generator<string> {
+  if (Array.isArray(value)) {
+    for (const one of value) yield* valuesAt(one, path);
+    return;
+  }
+  const [key, ...rest] = path;
+  if (key === undefined) {
+    if (typeof value !== 'string' && typeof value !== 'number') return;
+    const text = String(value);
+    if (canBeKey(text)) yield text;
+    return;
+  }
+  if (typeof value !== 'object' || value === null || !Object.hasOwn(value, key)) return;
+  yield* valuesAt((value as Record<string, unknown>)[key], rest);
+}
+
+function canBeKey(text: string): boolean {
+  // No character is less than a byte.
+  return text.length <= longestKeyBytes && Buffer.byteLength(text) <= longestKeyBytes && !text.includes('\0');
 }

@@ -1,3 +1,5 @@
+import { parsePart, takeParts } from './template-parts.ts';
+
 /** What a path is made of, by the names in its template. */
 export type Parts = Readonly<Record<string, string>>;
 
@@ -20,10 +22,11 @@ export const documentColumns = [
   'updated_at',
 ] as const;
 
+/** With dots after it one is a rest: it stands for one or more whole parts. */
 const name = /\{([a-z][a-z0-9_]{0,62})(\.\.\.)?\}/g;
 
-/** More would let a hostile path be tried in too many ways. */
 const mostNames = 10;
+const mostRests = 2;
 
 /**
  * `plots/{id}/{language}/{library}.yaml` as something that takes paths apart. A name stands for a part of the path or some of
@@ -47,20 +50,15 @@ export function pathTemplate(template: string): {
     throw new Error(`has {${column}}, which every view has a column for: call it otherwise`);
   if (/\}\{/.test(template)) throw new Error('has two names with nothing between them');
   refuseBraces(template);
-  let last = 0;
-  let expression = '';
-  for (const match of found) {
-    expression += RegExp.escape(template.slice(last, match.index));
-    expression += match[2] === undefined ? '([^/]+)' : '(.+)';
-    last = match.index + match[0].length;
+  const parts = template.split('/').map(parsePart);
+  if (parts.filter(({ isRest }) => isRest).length > mostRests) {
+    throw new Error(`has more than ${mostRests} names with dots: write {name} for a single part`);
   }
-  const whole = new RegExp(`^${expression}${RegExp.escape(template.slice(last))}$`, 's');
   return {
     names,
     take(path) {
-      const values = whole.exec(path);
-      if (values === null) return undefined;
-      return Object.fromEntries(names.map((one, index) => [one, values[index + 1] ?? '']));
+      const values = takeParts(parts, path.split('/'));
+      return values && Object.fromEntries(names.map((one, index) => [one, values[index] ?? '']));
     },
   };
 }

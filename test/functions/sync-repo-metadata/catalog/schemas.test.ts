@@ -128,7 +128,6 @@ describe('globs', () => {
     ['**/*.md', '.github/b.md', false],
     ['.github/*.md', '.github/b.md', true],
     ['docs/[ab].md', 'docs/a.md', true],
-    ['docs/+(a).md', 'docs/a.md', false],
   ])('%s covers %s: %s', (glob, path, covers) => {
     expect(anyOf([glob])(path)).toBe(covers);
   });
@@ -136,7 +135,7 @@ describe('globs', () => {
   it.each([
     ['/docs/*.md', 'begins with /'],
     ['!docs', 'exclude'],
-    ['*a*a*a*a*a*a*a*a*a', 'more than 8'],
+    ['*a*a*a', 'more than 2 stars'],
   ])('%s is refused', (glob, why) => {
     expect(() => anyOf([glob])).toThrow(why);
   });

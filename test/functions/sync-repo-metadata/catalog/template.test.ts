@@ -17,6 +17,10 @@ describe('a path’s template', () => {
     ],
     ['{rest...}/index.md', 'a/b/index.md', { rest: 'a/b' }],
     ['{rest...}/index.md', 'index.md', undefined],
+    ['docs/{page...}.md', 'docs/a/b.md', { page: 'a/b' }],
+    ['docs/{page...}.md', 'docs/.md', undefined],
+    ['{a}-{b}.x', 'a--.x', { a: 'a', b: '-' }],
+    ['{a}-{b}.x', 'a-.x', undefined],
     ['docs/a+b/{x}.md', 'docs/a+b/1.md', { x: '1' }],
     ['docs/a+b/{x}.md', 'docs/aab/1.md', undefined],
   ])('%s takes %s apart', (template, path, parts) => {
@@ -32,6 +36,9 @@ describe('a path’s template', () => {
     ['{a}{b}', 'nothing between'],
     ['{A}', 'brace'],
     ['{a', 'brace'],
+    ['{a}-{b}-{c}-{d}', 'more than 3 names in one part'],
+    ['{a...}/{b...}/{c...}', 'more than 2 names with dots'],
+    ['{b}-{a...}', '{a...} beside another name'],
     [Array.from({ length: 11 }, (_, index) => `{a${index}}`).join('/'), 'more than 10'],
   ])('%s is refused', (template, why) => {
     expect(() => pathTemplate(template)).toThrow(why);
@@ -48,10 +55,49 @@ describe('a path’s template', () => {
     );
   });
 
-  it('of many names takes no time for a path that almost matches', () => {
-    const template = pathTemplate(Array.from({ length: 10 }, (_, index) => `{a${index}...}`).join('-'));
-    expect(template.take(`${'-'.repeat(120)}/x\0`)).toBeDefined();
-    expect(pathTemplate('{a...}-{b...}-{c...}-x').take('-'.repeat(1000))).toBeUndefined();
+  it('takes what a regular expression takes', () => {
+    const part = fc
+      .array(fc.constantFrom('{}', '-', 'a', '-a', '.'), { minLength: 1, maxLength: 6 })
+      .map((texts) => texts.join('').replaceAll('{}{}', '{}'))
+      .filter((text) => text.split('{}').length <= 4 && !text.includes('{}{}'));
+    const templates = fc
+      .array(
+        fc.oneof({ weight: 3, arbitrary: part }, fc.constantFrom('{...}', 'a{...}', '{...}.x', 'a{...}-')),
+        { minLength: 1, maxLength: 5 },
+      )
+      .filter((parts) => parts.filter((one) => one.includes('{...}')).length <= 2)
+      .map((parts) => parts.join('/'))
+      .filter((template) => template.split('{').length <= 11);
+    const paths = fc
+      .array(fc.stringMatching(/^[-a.x]{1,6}$/), { minLength: 1, maxLength: 7 })
+      .map((parts) => parts.join('/'));
+    fc.assert(
+      fc.property(templates, paths, (template, path) => {
+        let count = 0;
+        const named = template.replaceAll('{', () => `{n${count++}`);
+        const expression = template
+          .split(/(\{\}|\{\.\.\.\})/)
+          .map((text) => (text === '{}' ? '([^/]+)' : text === '{...}' ? '(.+)' : RegExp.escape(text)))
+          .join('');
+        const found = new RegExp(`^${expression}$`).exec(path);
+        const expected =
+          found && Object.fromEntries(found.slice(1).map((value, index) => [`n${index}`, value]));
+        expect(pathTemplate(named).take(path) ?? null).toEqual(expected);
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it.each([
+    ['{a}-{b}-{c}', '-'.repeat(1024)],
+    ['{a}-{b}-{c}x', '-'.repeat(1024)],
+    ['{a...}/{b}-{c}-{d}x/{e...}/{f}-{g}-{h}x', '---/'.repeat(256).slice(0, -1)],
+    ['-{a...}-/-/-{b...}-/x', '-/'.repeat(512).slice(0, -1)],
+    ['{a...}/-/{b...}/x', '-/'.repeat(512).slice(0, -1)],
+  ])('%s takes no time for a path that almost matches', (template, path) => {
+    const { take } = pathTemplate(template);
+    for (let run = 0; run < 100; run += 1) take(path);
+    expect(take(path) === undefined).toBe(template !== '{a}-{b}-{c}');
   });
 });
 
