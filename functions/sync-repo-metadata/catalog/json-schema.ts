@@ -24,6 +24,8 @@ const mostSteps = 200_000_000;
 export function compileJsonSchema(schema: JsonSchema): (value: unknown) => string[] {
   const patterns = new Patterns();
   const cost = schemaCost(schema, patterns);
+  judge ??= new Ajv2020({ strict: false, logger: false });
+  judge.validateSchema(schema, true);
   const validate = ajvWith(patterns).compile(schema);
   return (value) => {
     try {
@@ -39,12 +41,16 @@ export function compileJsonSchema(schema: JsonSchema): (value: unknown) => strin
   };
 }
 
+/** Says whether a schema is one. The schema of schemas is compiled once: it takes many times as long as most others. */
+let judge: Ajv2020 | undefined;
+
 function ajvWith(patterns: Patterns): Ajv2020 {
   const ajv = new Ajv2020({
     strictSchema: false,
     strictTypes: false,
     allowUnionTypes: true,
     validateFormats: true,
+    validateSchema: false,
     logger: false,
     // The name is only for code that is written to a file, which this never is.
     code: {

@@ -52,11 +52,11 @@ export async function openObjectSnapshot(
     // Nobody says.
     committedAt: undefined,
     async open(opening) {
-      // Whether it is whole its checksum says: another reading would bring the same.
+      // Another reading would bring the same.
       const options = { limits, retryable: false, signal: opening, root: knownRoot };
       if (format === 'zip') return readZip(randomAccess(object, opening), options);
       const explain = (error: unknown) => explained(error, object);
-      const source = await openObject(object, opening).catch((error: unknown) => {
+      const source = await openObject(object, opening, true).catch((error: unknown) => {
         throw explain(error);
       });
       return noting(readTar(source, { ...options, explain }), () => {

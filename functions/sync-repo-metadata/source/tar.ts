@@ -159,8 +159,11 @@ class TarArchive implements Archive {
   }
 
   async #read(bytes: number): Promise<Buffer> {
-    const content = Buffer.allocUnsafe(bytes);
-    await this.#fill(content);
+    let content = this.#input.view(bytes);
+    if (content === undefined) {
+      content = Buffer.allocUnsafe(bytes);
+      await this.#fill(content);
+    }
     await this.#skip(bytes, bytes);
     return content;
   }

@@ -4,7 +4,7 @@ import { createGunzip, type Gunzip } from 'node:zlib';
 import { Damage } from './damage.ts';
 
 /** Large enough that a chunk's own cost doesn't count, small enough that a few of them don't either. */
-const chunkBytes = 64 * 1024;
+const chunkBytes = 256 * 1024;
 
 /** One that is unpacked while another is read. */
 const unpackedAheadBytes = 2 * chunkBytes;
@@ -60,6 +60,15 @@ export class Unpacked {
       this.#at += copied;
     }
     return true;
+  }
+
+  /** The next bytes as they lie there, where all of them do: who keeps them keeps a whole chunk. */
+  view(bytes: number): Buffer | undefined {
+    const end = this.#at + bytes;
+    if (end > this.#chunk.length) return undefined;
+    const view = this.#chunk.subarray(this.#at, end);
+    this.#at = end;
+    return view;
   }
 
   /** Passes over bytes; see {@link fill}. */
