@@ -34,6 +34,7 @@ const rules = [
   { functions: ['create-schema'], targets, levels, actions: [] },
   { functions: ['rotate-secret'], targets, levels, secrets: ['*'], actions: ['create', 'force'] },
   { functions: ['bootstrap-tenant'], targets, levels, actions: ['createDatabase'] },
+  { functions: ['sync-repo-metadata'], targets, repositories: ['gs://*/**'], actions: [] },
 ];
 
 /**

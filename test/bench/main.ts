@@ -11,6 +11,8 @@ import { grantsApply, grantsNoop, grantsOne } from './grants.ts';
 import { rotate } from './rotate.ts';
 import { rotateUnderLoad } from './rotate-under-load.ts';
 import { rotateWave } from './rotate-wave.ts';
+import { syncFull } from './sync.ts';
+import { syncNoop, syncOne } from './sync-again.ts';
 import { formatResult, formatTable } from './table.ts';
 
 const benchmarks: readonly Benchmark[] = [
@@ -26,6 +28,9 @@ const benchmarks: readonly Benchmark[] = [
   rotateUnderLoad,
   bootstrap,
   bootstrapMany,
+  syncFull,
+  syncNoop,
+  syncOne,
 ];
 
 const help = `Measures Drover against what the same work costs without it.

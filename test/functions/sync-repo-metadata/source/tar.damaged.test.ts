@@ -101,7 +101,7 @@ describe('a gzip that ends too early', () => {
     expect(await readGzip(gzip)).toEqual(whole);
   });
 
-  it('is damaged where any of its bytes is another', async () => {
+  it('is damaged, or says the same, where any of its bytes is another', async () => {
     const gzip = gzipSync(tar);
     // What its header says of time and system is of no consequence.
     const position = fc.integer({ min: 10, max: gzip.length - 1 });
@@ -109,9 +109,10 @@ describe('a gzip that ends too early', () => {
       fc.asyncProperty(position, fc.integer({ min: 1, max: 255 }), async (at, change) => {
         const changed = Buffer.from(gzip);
         changed[at] = (changed[at] ?? 0) ^ change;
-        await expect(readGzip(changed)).rejects.toMatchObject({
-          code: expect.stringMatching(/^ARCHIVE_(DAMAGED|REFUSED)$/),
-        });
+        // Some bits fill a byte up, and say nothing.
+        const read = await readGzip(changed).catch(({ code }) => code);
+        if (typeof read === 'string') expect(read).toMatch(/^ARCHIVE_(DAMAGED|REFUSED)$/);
+        else expect(read).toEqual(whole);
       }),
     );
   });
