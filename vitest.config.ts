@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config';
 export const long = [
   'test/chaos/**/*.test.ts',
   'test/cli/{dead-letters,send}.test.ts',
+  'test/bench/floor.test.ts',
   'test/e2e/{bootstrap,remove}-tenant.test.ts',
+  'test/e2e/sync-repo-metadata.{files,github,refusals,views}.test.ts',
   'test/functions/bootstrap-tenant/saga.crash.test.ts',
   'test/functions/rotate-secret/tenant-keys.test.ts',
   'test/shared/archive/**/*.test.ts',

@@ -44,6 +44,11 @@ describe('the configuration', () => {
       DROVER_PLANS: expect.objectContaining({ STARTER: expect.anything(), SCALE: expect.anything() }),
       DROVER_TENANTS_BUCKET: '',
       DROVER_ARCHIVE_BUCKET: '',
+      DROVER_REPOSITORIES: [],
+      DROVER_GITHUB_API: 'https://api.github.com',
+      DROVER_ARCHIVE_ENTRIES: 200_000,
+      DROVER_ARCHIVE_BYTES: 4 * 1024 ** 3,
+      DROVER_DOCUMENT_BYTES: 5 * 1024 ** 2,
       DROVER_REGION: 'EU',
       DROVER_DATASET: 'drover',
       DROVER_KMS_KEY: '',
@@ -106,6 +111,7 @@ const policy = {
       functions: ['create-schema'],
       targets: ['acme:*:*/app'],
       secrets: ['app-*'],
+      repositories: [],
       levels: ['reader'],
       principals: [],
       actions: [] as string[],
@@ -151,7 +157,13 @@ describe('a rule', () => {
   };
 
   it('speaks of databases, of secrets or of both', () => {
-    const nothing = { functions: ['rotate-secret'], levels: [], principals: [], actions: [] };
+    const nothing = {
+      functions: ['rotate-secret'],
+      repositories: [],
+      levels: [],
+      principals: [],
+      actions: [],
+    };
     const targets = ['acme:*:*/app'];
     const secrets = ['app-*'];
     expect(ruleOf({ targets })).toEqual({ ...nothing, targets, secrets: [] });
