@@ -52,11 +52,14 @@ export class Aftermath {
     if (left.get(grantor)?.some(({ admin }) => admin)) return [];
     return [...left.keys()].flatMap((member) => {
       const held = left.get(member) ?? [];
+      const gone = held.filter((one) => one.grantor === grantor);
+      if (gone.length === 0) return [];
       const rest = held.filter((one) => one.grantor !== grantor);
-      if (rest.length === held.length) return [];
       left.set(member, rest);
       if (rest.length === 0) this.lost.push({ name: role, member });
-      return [{ grantor, member }, ...this.#cascade(role, left, member)];
+      // PostgreSQL goes on only where the right to pass it on goes: who lost that before may have left grants behind.
+      const isGrantor = gone.some(({ admin }) => admin);
+      return [{ grantor, member }, ...(isGrantor ? this.#cascade(role, left, member) : [])];
     });
   }
 
