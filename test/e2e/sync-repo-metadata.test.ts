@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { filesPerPlot, plotsCatalog, plotsTree } from '../support/plots.ts';
 import { target, uploads } from '../support/stack.ts';
 import { catalogFile, commitOf, type Tree, useRepositories, zipped } from './repositories.ts';
 
@@ -192,5 +193,17 @@ describe('a repository in an archive', () => {
 
     expect(error.message).toMatch(/drover\.catalog\.yaml.*collections\.plots\.path/);
     expect(await cloud.everything('mistaken')).toEqual(before);
+  });
+});
+
+describe('a catalogue of plots', () => {
+  it('syncs with the catalog that is shipped for it, whatever its predecessor could not', async () => {
+    const config = plotsCatalog();
+    const first = await cloud.sync('plots', plotsTree({ plots: 4 }), { config });
+    expect(first.summary).toMatchObject({ documents: 4 * filesPerPlot, problems: 0 });
+    const faults = { 'yaml-error': 0, 'unknown-library': 1, 'zero-score': 2 };
+    const second = await cloud.sync('plots', plotsTree({ plots: 4, faults }), { config });
+    expect(second.summary).toMatchObject({ documents: 4 * filesPerPlot, deleted: 0 });
+    expect(Number(second.summary?.['problems'])).toBeGreaterThan(0);
   });
 });
