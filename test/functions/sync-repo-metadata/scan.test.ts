@@ -189,6 +189,15 @@ describe('a scan', () => {
   });
 });
 
+it('a repository of more documents than there is memory for is refused', async () => {
+  const files = Array.from({ length: 100_001 }, (_, index) => ({
+    path: `docs/${index}`,
+    content: '',
+    link: true,
+  }));
+  await expect(run(files)).rejects.toMatchObject({ code: 'TOO_MANY_DOCUMENTS' });
+});
+
 describe('files with the same key', () => {
   const both = [
     { path: 'docs/a/x.yaml', content: 'n: 1' },

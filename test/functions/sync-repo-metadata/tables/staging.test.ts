@@ -146,6 +146,13 @@ describe('documents on their way', () => {
     expect(await staged('length(search) > 30000 AS long')).toEqual([{ long: true }]);
   });
 
+  it('are searched soon though they have no blank', async () => {
+    await stage([
+      document({ text: 'a_'.repeat(50_000), title: 'a_'.repeat(500), words: 'a_'.repeat(10_000) }),
+    ]);
+    expect(await staged('length(search) > 0 AS found')).toEqual([{ found: true }]);
+  });
+
   it('that PostgreSQL refuses fail the run', async () => {
     const refused = stage([document({ metadata: '{' })]);
     await expect(refused).rejects.toMatchObject({ code: '22P02' });
