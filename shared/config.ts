@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import * as z from 'zod';
 import { schemaName, target } from './postgres/target.ts';
+import { routeSchema } from './routes.ts';
 import { defaultPlans, plansSchema } from './tenants/plans.ts';
 
 const seconds = (fallback: number, least: number, most: number) =>
@@ -193,6 +194,9 @@ const configSchema = z.object({
     .min(1)
     .max(64 * 1024 ** 2)
     .default(5 * 1024 ** 2),
+
+  /** What is done with objects that land in buckets. The first entry that matches counts; without one they are ignored. */
+  DROVER_ROUTES: json(z.array(routeSchema).max(100)).default([]),
 
   DROVER_LOG_LEVEL: z.enum(['debug', 'info', 'warning', 'error']).default('info'),
 });
