@@ -21,7 +21,12 @@ export interface StartedGoogle {
   /** Publishes to the Pub/Sub that there is. */
   readonly publisher: PubSub;
   /** Where they are, and what there is in them, for whoever uses them. */
-  readonly environment: Readonly<Record<string, string>> & { readonly PUBSUB_EMULATOR_HOST: string };
+  readonly environment: Readonly<Record<string, string>> & {
+    readonly PUBSUB_EMULATOR_HOST: string;
+    readonly STORAGE_EMULATOR_HOST: string;
+  };
+  /** Buckets that others upload to. */
+  readonly uploads: readonly string[];
 }
 
 const fixedPorts = {
@@ -86,6 +91,7 @@ export async function startGoogle(
   return {
     services: { pubsub, firestore, secretmanager, storage, bigquery, kms },
     publisher,
+    uploads: [buckets.uploads, buckets.tenants],
     environment: {
       PUBSUB_EMULATOR_HOST: pubsubHost,
       FIRESTORE_EMULATOR_HOST: hostOf('FIRESTORE_EMULATOR_HOST', firestore),

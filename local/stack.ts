@@ -137,7 +137,8 @@ async function startAll(
   const urls = new Map([...functions].map(([name, { url }]) => [name, url]));
   const { minimumBackoffSeconds } = options;
   const host = environment.PUBSUB_EMULATOR_HOST;
-  await wireTopics({ host, project: localProject, manifests, urls, minimumBackoffSeconds });
+  const storage = { url: environment.STORAGE_EMULATOR_HOST, buckets: google.uploads };
+  await wireTopics({ host, project: localProject, manifests, urls, storage, minimumBackoffSeconds });
   if (options.schedules) {
     const scheduler = startScheduler(
       manifests,

@@ -1,4 +1,5 @@
 import { PubSub } from '@google-cloud/pubsub';
+import { Storage } from '@google-cloud/storage';
 import type { Manifest } from '../shared/manifest.ts';
 
 export interface Wiring {
@@ -7,6 +8,8 @@ export interface Wiring {
   readonly project: string;
   readonly manifests: readonly Manifest[];
   readonly urls: ReadonlyMap<string, string>;
+  /** Cloud Storage, as in STORAGE_EMULATOR_HOST, and the buckets that objects are uploaded to. */
+  readonly storage: { readonly url: string; readonly buckets: readonly string[] };
   readonly minimumBackoffSeconds?: number | undefined;
 }
 
@@ -19,6 +22,7 @@ export async function wireTopics({
   project,
   manifests,
   urls,
+  storage,
   minimumBackoffSeconds,
 }: Wiring): Promise<void> {
   const pubsub = new PubSub({ projectId: project, apiEndpoint: host, emulatorMode: true });
@@ -61,6 +65,33 @@ export async function wireTopics({
     }),
   );
   await pubsub.close();
+  await notify(
+    project,
+    storage,
+    running.map(({ trigger }) => trigger),
+  );
+}
+
+/** Has the buckets' events published to the topics of whom they concern. */
+async function notify(
+  project: string,
+  { url, buckets }: Wiring['storage'],
+  triggers: readonly Manifest['trigger'][],
+): Promise<void> {
+  const client = new Storage({ projectId: project, apiEndpoint: url });
+  for (const { topic, bucketEvents } of triggers) {
+    if (bucketEvents === undefined) continue;
+    const name = `projects/${project}/topics/${topic}`;
+    for (const bucket of buckets.map((one) => client.bucket(one))) {
+      const [there] = await bucket.getNotifications();
+      // In somebody's own emulator; two would tell everything twice.
+      if (there.some(({ metadata }) => metadata.topic?.endsWith(name))) continue;
+      await bucket.createNotification(name, {
+        payloadFormat: 'JSON_API_V1',
+        eventTypes: [...bucketEvents],
+      });
+    }
+  }
 }
 
 function duration(seconds: number): { seconds: number; nanos: number } {

@@ -13,6 +13,10 @@ export const manifestSchema = z.strictObject({
     topic: z.string(),
     /** When `{}` is published to the topic: a cron expression, in UTC. */
     schedule: z.string().optional(),
+    /** Which events of the buckets that objects are uploaded to are published to the topic. */
+    bucketEvents: z
+      .array(z.enum(['OBJECT_FINALIZE', 'OBJECT_METADATA_UPDATE', 'OBJECT_DELETE', 'OBJECT_ARCHIVE']))
+      .optional(),
   }),
   subscription: z.strictObject({
     ackDeadlineSeconds: z.number().int().min(10).max(600),

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { config } from '../../shared/config.ts';
 import { firestore } from '../../shared/gcp/firestore.ts';
 import { classify } from '../../shared/operation/classify.ts';
+import { readDeadLetterSource } from '../../shared/operation/dead-letter.ts';
 import { type Delivery, readDelivery } from '../../shared/operation/delivery.ts';
 import { notAcknowledged } from '../../shared/operation/not-acknowledged.ts';
 import { publishResult } from '../../shared/operation/report.ts';
@@ -9,9 +10,10 @@ import { attribute, parseData, readRequest } from '../../shared/operation/reques
 import { runAbortable } from '../../shared/operation/running.ts';
 import type { Wanted } from '../../shared/registry/claims.ts';
 import { markReported } from '../../shared/registry/completion.ts';
-import { exhaustOperation, findRecord } from '../../shared/registry/exhausted.ts';
+import { exhaustOperation, findRecord, noteDeadLetter } from '../../shared/registry/exhausted.ts';
 import { operationDocumentId } from '../../shared/registry/operations.ts';
 import { createLogger } from '../../shared/telemetry/log.ts';
+import { adaptFor } from './adapters.ts';
 import limits from './function.json' with { type: 'json' };
 
 const name = 'dead-letter';
@@ -26,7 +28,9 @@ export default async function deadLetter(event: unknown): Promise<void> {
     await runAbortable(limits.timeoutSeconds * 1000, async () => {
       const db = await firestore();
       const { delivery, functionName, deliveries } = readDeadLetter(readDelivery(event));
-      const wanted = await identify(delivery, functionName);
+      const wanted = await identify(await adaptFor(functionName, delivery), functionName);
+      // Without a count it isn't Pub/Sub's: a function has put it here, whose operation ends by itself.
+      if (deliveries === 0 && (await noteDeadLetter(db, wanted))) return;
       const exhausted = await exhaustOperation(db, wanted, deliveries);
       if (exhausted === undefined) return;
       await publishResult(exhausted.id, exhausted.record);
@@ -49,19 +53,15 @@ function readDeadLetter(delivery: Delivery): {
   functionName: string;
   deliveries: number;
 } {
-  const source = (field: string) => delivery.attributes[`CloudPubSubDeadLetterSource${field}`];
-  const attributes = Object.entries(delivery.attributes).filter(
-    ([key]) => !key.startsWith('CloudPubSubDeadLetter'),
-  );
-  const publishTime = new Date(source('TopicPublishTime') ?? delivery.publishTime);
+  const source = readDeadLetterSource(delivery.attributes);
   return {
     delivery: {
       ...delivery,
-      attributes: Object.fromEntries(attributes),
-      publishTime: Number.isNaN(publishTime.getTime()) ? delivery.publishTime : publishTime,
+      attributes: source.attributes,
+      publishTime: source.publishTime ?? delivery.publishTime,
     },
-    functionName: source('Subscription') ?? name,
-    deliveries: Number(source('DeliveryCount') ?? 0),
+    functionName: source.functionName ?? name,
+    deliveries: source.deliveries,
   };
 }
 

@@ -52,6 +52,7 @@ export async function attempt<M>(
     const lease = keepLease(claim, config().DROVER_LEASE_SECONDS, controller);
     const context: OperationContext = {
       id: claim.id,
+      operationId: request.operationId,
       dryRun: request.dryRun,
       signal: controller.signal,
       assertHeld: lease.assertHeld,

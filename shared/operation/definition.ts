@@ -19,11 +19,14 @@ export interface OperationDefinition<M> {
   readonly message: z.ZodType<M>;
   /**
    * Makes a message of what others send to the topic, in words of their own; undefined where it is a message as it is.
-   * `ignore` says why something is none, and asks for nothing.
+   * `attributes` take the place of the delivered ones. `ignore` says why something is no message, and asks for nothing.
    */
   readonly adapt?: (
     delivery: Delivery,
-  ) => { readonly data: Buffer } | { readonly ignore: string } | undefined;
+  ) =>
+    | { readonly data: Buffer; readonly attributes?: Delivery['attributes'] }
+    | { readonly ignore: string }
+    | undefined;
   /** What a message asks for, in the terms of the policy; undefined where that has no say in it. */
   readonly access: (message: M) => AccessRequest | undefined;
   /** Tenants may send it: `access` names all that a message touches, so that it can be told whether that is theirs. */
@@ -43,6 +46,8 @@ export interface OperationDefinition<M> {
 export interface OperationContext {
   /** The id of the operation's record. */
   readonly id: string;
+  /** The publisher's idempotency key. */
+  readonly operationId: string;
   /** Do everything up to the change, and return the statements. */
   readonly dryRun: boolean;
   /** Fires before the platform's timeout, when the lease is lost and when the process has to stop. */

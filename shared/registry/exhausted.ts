@@ -101,6 +101,28 @@ export async function exhaustOperation(
   });
 }
 
+/**
+ * Notes on the record of an operation that failed for good that its message is among the dead letters.
+ *
+ * @returns false where there is no such record
+ * @throws OperationError `BUSY` while it hasn't ended
+ */
+export async function noteDeadLetter(db: Firestore, { id }: Pick<Wanted, 'id'>): Promise<boolean> {
+  const ref = db.collection(operationsCollection).doc(id);
+  return db.runTransaction(async (transaction) => {
+    const record = (await transaction.get(ref)).data() as OperationRecord | undefined;
+    if (record === undefined) return false;
+    if (!isFinal(record.state)) {
+      throw new OperationError('BUSY', 'The operation of this dead letter has not ended yet', {
+        retryable: true,
+      });
+    }
+    // One that was replayed since, and succeeded, is no dead letter any more.
+    if (record.state === 'failed' && !record.deadLettered) transaction.update(ref, { deadLettered: true });
+    return true;
+  });
+}
+
 /** An error without the one before it: a replay that is given up as well would nest them. */
 function withoutLast({ code, message, details }: RecordedError): RecordedError {
   const { last: _, ...rest } = details;

@@ -55,6 +55,7 @@ export function startProcess(
   };
   const operation: OperationContext = {
     id: claim.id,
+    operationId: claim.id,
     dryRun,
     signal: controller.signal,
     remainingMs: () => 60_000,
