@@ -45,6 +45,14 @@ export const permissivePolicy = {
       repositories: ['github:*/*', `gs://${uploads}/repositories/**`],
       actions: ['allowDeletes'],
     },
+    {
+      functions: ['ingest-object'],
+      targets: [`${localInstance}/app*`, `${localInstance}/tenant_*`],
+      secrets: ['app-*', 'value-*', 'tenant-*'],
+      levels: ['owner', 'writer', 'reader', 'analyst', 'monitor', 'custom:*'],
+      principals: ['*'],
+      actions: ['create', 'customRoles', 'exact', 'createMissing', 'createDatabase', 'lockDatabase', 'probe'],
+    },
   ],
 };
 
@@ -98,6 +106,12 @@ export const tenantFunctions = ['create-schema', 'bootstrap-tenant', 'rotate-sec
 
 /** What tests of repositories need. */
 export const repositoryFunctions = ['create-schema', 'sync-repo-metadata', 'reconcile', 'dead-letter'];
+
+/** What tests of objects need. */
+export const objectFunctions = [
+  ...['create-schema', 'grant-roles', 'rotate-secret', 'bootstrap-tenant'],
+  ...['sync-repo-metadata', 'ingest-object', 'dead-letter'],
+];
 
 export const target = (database: string) => ({ instance: localInstance, database });
 

@@ -74,6 +74,7 @@ export function useKeys(): KeyWorld {
       };
       return {
         id,
+        operationId: id,
         dryRun: false,
         signal: new AbortController().signal,
         remainingMs: () => 60_000,
