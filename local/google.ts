@@ -4,6 +4,7 @@ import { type LocalFirestore, startFirestore } from './firestore/index.ts';
 import { type LocalKms, startKms } from './kms/index.ts';
 import { type LocalPubSub, startPubSub } from './pubsub/index.ts';
 import { type LocalSecretManager, startSecretManager } from './secretmanager/index.ts';
+import { createSigner } from './signer.ts';
 import { type LocalStorage, startStorage } from './storage/index.ts';
 
 /** Google's services on this machine. Undefined is one for which a variable named another server. */
@@ -54,7 +55,8 @@ export async function startGoogle(
     archive: `${project}-archive`,
     uploads: `${project}-uploads`,
   };
-  const [pubsub, firestore] = await Promise.all([
+  const [signer, pubsub, firestore] = await Promise.all([
+    unless('STORAGE_EMULATOR_HOST', () => createSigner(project), started),
     unless(
       'PUBSUB_EMULATOR_HOST',
       () => startPubSub({ port: port('pubsub'), maxOutstandingPushes: 16 }),
@@ -75,7 +77,14 @@ export async function startGoogle(
     ),
     unless(
       'STORAGE_EMULATOR_HOST',
-      () => startStorage({ port: port('storage'), project, buckets: Object.values(buckets), publish }),
+      () =>
+        startStorage({
+          port: port('storage'),
+          project,
+          buckets: Object.values(buckets),
+          signers: signer ? { [signer.email]: signer.publicKey } : {},
+          publish,
+        }),
       started,
     ),
     unless('KMS_EMULATOR_HOST', () => startKms({ port: port('kms'), project }), started),
@@ -102,6 +111,8 @@ export async function startGoogle(
         ? `http://${bigquery.host}`
         : hostOf('BIGQUERY_EMULATOR_HOST', bigquery),
       KMS_EMULATOR_HOST: hostOf('KMS_EMULATOR_HOST', kms),
+      // GOOGLE_APPLICATION_CREDENTIALS of who signs URLs.
+      DROVER_LOCAL_SIGNING_KEY: signer?.credentialsFile ?? process.env['DROVER_LOCAL_SIGNING_KEY'] ?? '',
       DROVER_TENANTS_BUCKET: buckets.tenants,
       DROVER_ARCHIVE_BUCKET: buckets.archive,
       DROVER_KMS_KEY: key,

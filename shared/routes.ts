@@ -8,7 +8,7 @@ export const resultsFolder = 'results/';
 const reserved = [previewsFolder, resultsFolder];
 
 /** In the bucket of the tenants. */
-const tenantsFolder = 'tenants/{tenant}/';
+export const tenantsFolder = 'tenants/{tenant}/';
 const userPart = '/{user}/';
 
 /**
@@ -101,6 +101,8 @@ const media = z
       context.addIssue({ code: 'custom', path: [path], message });
     if (objects.some((one) => one.includes('{user}') && !one.includes(userPart)))
       problem('objects', 'must have a folder of its own for each {user}');
+    if (objects.some((one) => one.includes(userPart) && /[*{]/.test(beforeUser(one))))
+      problem('objects', `must name the folders before {user}, other than ${tenantsFolder}: a user has one`);
     const ofTenants = objects.some((one) => one.includes('{tenant}'));
     if (ofTenants && !objects.every((one) => one.startsWith(tenantsFolder)))
       problem('objects', `must begin with ${tenantsFolder} where they are tenants’`);
@@ -152,13 +154,15 @@ export function routeOf(
   { bucket: name, object }: { readonly bucket: string; readonly object: string },
   routes: readonly Route[],
 ): MatchedRoute | undefined {
+  // Whatever its pattern: previews would have previews.
+  if (isOwnObject(object)) return undefined;
   for (const route of routes) {
     if (route.bucket !== name) continue;
     for (const one of route.objects) {
-      const match = new RegExp(`^${expressionOf(one)}$`, 's').exec(object);
-      if (match === null) continue;
+      const parts = partsOf(one, object);
+      if (parts === undefined) continue;
       const [folder = ''] = new RegExp(`^${expressionOf(folderOf(one))}`, 's').exec(object) ?? [];
-      return { route, parts: { ...match.groups }, folder };
+      return { route, parts, folder };
     }
   }
   return undefined;
@@ -170,13 +174,23 @@ export function isOwnObject(object: string): boolean {
   return reserved.some((folder) => object.startsWith(folder) || name.startsWith(folder));
 }
 
+/** What stands for the names of a pattern in a name that it covers; undefined where it covers it not. */
+export function partsOf(given: string, name: string): Readonly<Record<string, string>> | undefined {
+  const match = new RegExp(`^${expressionOf(given)}$`, 's').exec(name);
+  return match ? { ...match.groups } : undefined;
+}
+
 /** The part of a pattern that is a user's folder, or else what comes before anything can vary. */
-function folderOf(given: string): string {
+export function folderOf(given: string): string {
   const user = given.indexOf(userPart);
   if (user !== -1) return given.slice(0, user + userPart.length);
   const fixed = given.startsWith(tenantsFolder) ? tenantsFolder.length : 0;
   const varying = given.slice(fixed).search(/[*{]/);
   return given.slice(0, given.lastIndexOf('/', varying === -1 ? given.length : fixed + varying) + 1);
+}
+
+function beforeUser(given: string): string {
+  return given.slice(0, given.indexOf(userPart)).replace(tenantsFolder, '');
 }
 
 function expressionOf(given: string): string {

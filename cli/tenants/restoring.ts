@@ -59,6 +59,7 @@ export function restoration(
     ...(isolation === undefined ? {} : { isolation }),
     target: { instance, ...(database === undefined ? {} : { database }) },
     ...(region === undefined ? {} : { region }),
+    ...(plan === found?.plan && found.quotas ? { quotas: found.quotas } : {}),
     ...(found === undefined ? {} : kept(found)),
     reuse: true,
     restore,

@@ -1,5 +1,6 @@
 import { publish } from '../../shared/gcp/pubsub.ts';
-import { findObject, formatPlace } from '../../shared/gcp/storage.ts';
+import { formatPlace } from '../../shared/gcp/storage/client.ts';
+import { findObject } from '../../shared/gcp/storage/objects.ts';
 import { hash } from '../../shared/operation/canonical.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';

@@ -1,5 +1,6 @@
 import { publish } from '../../shared/gcp/pubsub.ts';
-import { findObject, noteOnObject } from '../../shared/gcp/storage.ts';
+import { noteOnObject } from '../../shared/gcp/storage/notes.ts';
+import { findObject } from '../../shared/gcp/storage/objects.ts';
 import { classify } from '../../shared/operation/classify.ts';
 import { deadLetterAttributes, deadLetterTopic } from '../../shared/operation/dead-letter.ts';
 import { Deferred } from '../../shared/operation/deferral.ts';

@@ -1,4 +1,4 @@
-import { formatPlace } from '../../shared/gcp/storage.ts';
+import { formatPlace } from '../../shared/gcp/storage/client.ts';
 import type { AccessRequest } from '../../shared/operation/policy.ts';
 import { defaultMaxLoss } from './catalog/model.ts';
 import { type SyncRepoMetadataMessage, schemaOf } from './message.ts';

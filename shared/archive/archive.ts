@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import type * as z from 'zod';
-import { type ObjectPlace, writeObject } from '../gcp/storage.ts';
+import type { ObjectPlace } from '../gcp/storage/client.ts';
+import { writeObject } from '../gcp/storage/write.ts';
 import { OperationError } from '../operation/errors.ts';
 import { withCopySession } from '../postgres/copy-session.ts';
 import { type OwnerLoginOptions, withOwnerLogin } from '../postgres/logins/owner-login.ts';

@@ -2,14 +2,10 @@ import { createHash } from 'node:crypto';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import type pg from 'pg';
-import {
-  explainStorageError,
-  formatPlace,
-  type ObjectPlace,
-  openObject,
-  type StoredObject,
-  uploadObject,
-} from '../gcp/storage.ts';
+import { explainStorageError, formatPlace, type ObjectPlace } from '../gcp/storage/client.ts';
+import type { StoredObject } from '../gcp/storage/objects.ts';
+import { openObject } from '../gcp/storage/read.ts';
+import { uploadObject } from '../gcp/storage/write.ts';
 import { OperationError } from '../operation/errors.ts';
 import { qualified, sql } from '../postgres/sql.ts';
 import type { DescribedTable } from './describe/describe.ts';

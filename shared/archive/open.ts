@@ -1,4 +1,7 @@
-import { findObject, formatPlace, listObjects, readObject, type StoredObject } from '../gcp/storage.ts';
+import { formatPlace } from '../gcp/storage/client.ts';
+import { listObjects } from '../gcp/storage/folder.ts';
+import { findObject, type StoredObject } from '../gcp/storage/objects.ts';
+import { readObject } from '../gcp/storage/read.ts';
 import { OperationError } from '../operation/errors.ts';
 import { damaged } from './copy.ts';
 import { type ArchivedTable, type Manifest, manifestName, parseManifest } from './manifest.ts';

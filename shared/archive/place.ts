@@ -1,4 +1,4 @@
-import type { ObjectPlace } from '../gcp/storage.ts';
+import type { ObjectPlace } from '../gcp/storage/client.ts';
 import { OperationError } from '../operation/errors.ts';
 
 /**

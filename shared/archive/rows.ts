@@ -1,5 +1,7 @@
 import type pg from 'pg';
-import { listObjects, type ObjectPlace, type StoredObject } from '../gcp/storage.ts';
+import type { ObjectPlace } from '../gcp/storage/client.ts';
+import { listObjects } from '../gcp/storage/folder.ts';
+import type { StoredObject } from '../gcp/storage/objects.ts';
 import { roleName } from '../postgres/names.ts';
 import { qualified, sql } from '../postgres/sql.ts';
 import type { Target } from '../postgres/target.ts';

@@ -1,4 +1,7 @@
-import { findObject, formatPlace, type ObjectPlace, readObject, writeObject } from '../gcp/storage.ts';
+import { formatPlace, type ObjectPlace } from '../gcp/storage/client.ts';
+import { findObject } from '../gcp/storage/objects.ts';
+import { readObject } from '../gcp/storage/read.ts';
+import { writeObject } from '../gcp/storage/write.ts';
 import { OperationError } from '../operation/errors.ts';
 import type { Target } from '../postgres/target.ts';
 import { type Manifest, manifestName, parseManifest } from './manifest.ts';

@@ -52,6 +52,7 @@ describe('the configuration', () => {
       DROVER_REGION: 'EU',
       DROVER_DATASET: 'drover',
       DROVER_KMS_KEY: '',
+      DROVER_ROUTES: [],
       DROVER_LOG_LEVEL: 'info',
     });
   });

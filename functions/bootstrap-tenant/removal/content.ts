@@ -2,7 +2,7 @@ import { archiveSchemas } from '../../../shared/archive/archive.ts';
 import { parseArchivePlace } from '../../../shared/archive/place.ts';
 import { exportDataset } from '../../../shared/bigquery/archive/export.ts';
 import { config } from '../../../shared/config.ts';
-import { findObject } from '../../../shared/gcp/storage.ts';
+import { findObject } from '../../../shared/gcp/storage/objects.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import { findDatabase } from '../../../shared/postgres/databases/database.ts';
 import { filledSchemas } from '../../../shared/postgres/databases/schemas.ts';

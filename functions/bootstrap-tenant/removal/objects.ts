@@ -1,5 +1,5 @@
 import { parseArchivePlace } from '../../../shared/archive/place.ts';
-import { copyObjects, deleteObjects } from '../../../shared/gcp/storage.ts';
+import { copyObjects, deleteObjects } from '../../../shared/gcp/storage/folder.ts';
 import type { Made, Saga } from '../saga/step.ts';
 import { isFormerStorage, ownerMarker, prefixOf } from '../steps/storage.ts';
 import { archiveOf } from './archive.ts';

@@ -1,5 +1,7 @@
 import { parseArchivePlace } from '../../../shared/archive/place.ts';
-import { deleteObject, findObject, type ObjectPlace, writeObject } from '../../../shared/gcp/storage.ts';
+import type { ObjectPlace } from '../../../shared/gcp/storage/client.ts';
+import { deleteObject, findObject } from '../../../shared/gcp/storage/objects.ts';
+import { writeObject } from '../../../shared/gcp/storage/write.ts';
 import { classify } from '../../../shared/operation/classify.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import type { TenantRecord } from '../../../shared/registry/tenants/model.ts';

@@ -1,13 +1,6 @@
-import {
-  explainStorageError,
-  findGeneration,
-  findObject,
-  formatPlace,
-  type ObjectPlace,
-  openObject,
-  readRange,
-  type StoredObject,
-} from '../../../shared/gcp/storage.ts';
+import { explainStorageError, formatPlace, type ObjectPlace } from '../../../shared/gcp/storage/client.ts';
+import { findGeneration, findObject, type StoredObject } from '../../../shared/gcp/storage/objects.ts';
+import { openObject, readRange } from '../../../shared/gcp/storage/read.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import { type Archive, type ArchiveLimits, archiveDamaged, type Entry } from './entries.ts';
 import { RootMismatch } from './root.ts';

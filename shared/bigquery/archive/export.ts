@@ -1,6 +1,7 @@
 import { inArchive, parseArchivePlace } from '../../archive/place.ts';
 import { config } from '../../config.ts';
-import { formatPlace, type ObjectPlace, writeObject } from '../../gcp/storage.ts';
+import { formatPlace, type ObjectPlace } from '../../gcp/storage/client.ts';
+import { writeObject } from '../../gcp/storage/write.ts';
 import { hash } from '../../operation/canonical.ts';
 import type { Note } from '../../operation/outcome.ts';
 import { type JobSeries, runJobs } from '../jobs.ts';

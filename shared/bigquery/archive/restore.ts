@@ -1,7 +1,9 @@
 import { inArchive, parseArchivePlace } from '../../archive/place.ts';
 import { config } from '../../config.ts';
 import { callBigQuery } from '../../gcp/bigquery.ts';
-import { findObject, formatPlace, readObject } from '../../gcp/storage.ts';
+import { formatPlace } from '../../gcp/storage/client.ts';
+import { findObject } from '../../gcp/storage/objects.ts';
+import { readObject } from '../../gcp/storage/read.ts';
 import { hash } from '../../operation/canonical.ts';
 import { OperationError } from '../../operation/errors.ts';
 import type { Change, Note } from '../../operation/outcome.ts';

@@ -7,7 +7,7 @@ import {
   type RestoreRequest,
   restoreSchemas,
 } from '../../../shared/archive/restore.ts';
-import { listObjects } from '../../../shared/gcp/storage.ts';
+import { listObjects } from '../../../shared/gcp/storage/folder.ts';
 import { roleName } from '../../../shared/postgres/names.ts';
 import { identifier } from '../../../shared/postgres/sql.ts';
 import {

@@ -2,7 +2,9 @@ import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Manifest } from '../../../shared/archive/manifest.ts';
 import { crc32c } from '../../../shared/gcp/crc32c.ts';
-import { deleteObject, findObject, readObject, writeObject } from '../../../shared/gcp/storage.ts';
+import { deleteObject, findObject } from '../../../shared/gcp/storage/objects.ts';
+import { readObject } from '../../../shared/gcp/storage/read.ts';
+import { writeObject } from '../../../shared/gcp/storage/write.ts';
 import { bucket, place, startWorld, type World } from './fixture.ts';
 
 const signal = new AbortController().signal;

@@ -7,7 +7,9 @@ import { RootMismatch } from '../../../../functions/sync-repo-metadata/source/ro
 import { ApiError } from '../../../../local/http/api-error.ts';
 import { ConnectionLost } from '../../../../local/http/connection-lost.ts';
 import { type LocalStorage, startStorage } from '../../../../local/storage/index.ts';
-import { deleteObject, findGeneration, readRange, writeObject } from '../../../../shared/gcp/storage.ts';
+import { deleteObject, findGeneration } from '../../../../shared/gcp/storage/objects.ts';
+import { readRange } from '../../../../shared/gcp/storage/read.ts';
+import { writeObject } from '../../../../shared/gcp/storage/write.ts';
 import { classify } from '../../../../shared/operation/classify.ts';
 import { contentsOf, gitTar, gitZip } from './archives.ts';
 

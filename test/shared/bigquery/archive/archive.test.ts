@@ -5,13 +5,10 @@ import { exportDataset } from '../../../../shared/bigquery/archive/export.ts';
 import { restoreDataset } from '../../../../shared/bigquery/archive/restore.ts';
 import { listTables } from '../../../../shared/bigquery/resources.ts';
 import { ensureTenantDataset } from '../../../../shared/bigquery/tenant-dataset.ts';
-import {
-  deleteObject,
-  findObject,
-  listObjects,
-  readObject,
-  writeObject,
-} from '../../../../shared/gcp/storage.ts';
+import { listObjects } from '../../../../shared/gcp/storage/folder.ts';
+import { deleteObject, findObject } from '../../../../shared/gcp/storage/objects.ts';
+import { readObject } from '../../../../shared/gcp/storage/read.ts';
+import { writeObject } from '../../../../shared/gcp/storage/write.ts';
 import {
   bucket,
   insertRows,

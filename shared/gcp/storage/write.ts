@@ -1,0 +1,68 @@
+import type { Duplex, Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { call, type ObjectPlace } from './client.ts';
+import { type StoredObject, storedObject } from './objects.ts';
+
+export interface WriteOptions {
+  readonly signal: AbortSignal;
+  readonly contentType: string;
+  /** The header of the same name, for those who read it by a URL. */
+  readonly cacheControl?: string;
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Writes only over this generation; 0: only where there is nothing. Else GOOGLE_FAILED_PRECONDITION. */
+  readonly ifGenerationMatch?: string | number;
+}
+
+/** So much of an upload is kept in memory, to be sent again where it did not arrive: a multiple of 256 KiB. */
+const chunkBytes = 8 * 1024 * 1024;
+
+/**
+ * Writes a small object at once. With `ifGenerationMatch`, a refusal may be the answer to a repeated call of which the
+ * first was done: look what is there.
+ */
+export async function writeObject(
+  place: ObjectPlace,
+  content: string | Buffer,
+  { signal, ...options }: WriteOptions,
+): Promise<StoredObject> {
+  return call(place, signal, async (file) => {
+    await file.save(content, { resumable: false, ...settingsOf(options) });
+    return storedObject(place, file.metadata);
+  });
+}
+
+/**
+ * Writes what a stream brings, of whatever length, in bounded memory. Until all of it has arrived there is no object;
+ * where anything fails there never is one.
+ *
+ * @param stages the stream, and what changes it on its way; of at least one byte, for the client can't send none
+ * @returns the object, whose checksum was compared with that of what was sent
+ */
+export async function uploadObject(
+  place: ObjectPlace,
+  stages: readonly [Readable, ...Duplex[]],
+  { signal, ...options }: WriteOptions,
+): Promise<StoredObject> {
+  return call(place, signal, async (file) => {
+    const upload = file.createWriteStream({ resumable: true, chunkSize: chunkBytes, ...settingsOf(options) });
+    await pipeline([...stages, upload], { signal });
+    return storedObject(place, file.metadata);
+  });
+}
+
+function settingsOf({
+  contentType,
+  cacheControl,
+  metadata,
+  ifGenerationMatch,
+}: Omit<WriteOptions, 'signal'>) {
+  return {
+    validation: 'crc32c',
+    metadata: {
+      contentType,
+      ...(cacheControl !== undefined && { cacheControl }),
+      ...(metadata && { metadata: { ...metadata } }),
+    },
+    ...(ifGenerationMatch !== undefined && { preconditionOpts: { ifGenerationMatch } }),
+  } as const;
+}
