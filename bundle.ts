@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { cp, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { build, type Metafile, type Plugin } from 'esbuild';
@@ -13,6 +14,14 @@ export const bundleFolder = path.join(import.meta.dirname, 'dist');
 export const startFile = 'index.js';
 
 const cacheFolder = 'compile-cache';
+
+/** It has libraries of the machine's own, which can't be put into a file of JavaScript. */
+const native = 'sharp';
+
+/** What runs in threads of its own, in files of its own. */
+const workers = {
+  'heic-worker': path.join(import.meta.dirname, 'functions', 'ingest-object', 'media', 'heic-worker.ts'),
+};
 
 /** Loaded when something unusual happens; node-fetch is what authentication uses where there is no fetch. */
 const rarely = /node_modules[\\/](?:node-fetch|https-proxy-agent|p-throttle)[\\/]/;
@@ -93,7 +102,7 @@ const onlyPublishing: Plugin = {
 };
 
 /**
- * Bundles an entry point with everything it needs, so that the folder runs without node_modules.
+ * Bundles an entry point with everything it needs, so that the folder runs by itself.
  *
  * Whatever is imported dynamically is a chunk of its own: each function, and each large client. Not minified, because
  * that was measured to make a start slower.
@@ -106,7 +115,7 @@ export async function bundle(
 ): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   const { metafile } = await build({
-    entryPoints: { main: entry },
+    entryPoints: { main: entry, ...workers },
     outdir: folder,
     chunkNames: 'chunks/[name]-[hash]',
     bundle: true,
@@ -114,6 +123,7 @@ export async function bundle(
     format: 'esm',
     platform: 'node',
     target: 'node24',
+    external: [native],
     banner: { js: commonJsShim },
     plugins: [lazyMessageClasses, withoutMessageClasses, onlyPublishing],
     metafile: true,
@@ -123,13 +133,33 @@ export async function bundle(
   });
   await writeFile(path.join(folder, startFile), starter);
   await writeFile(path.join(folder, 'package.json'), '{ "type": "module" }\n');
+  await copyPackage(native, folder);
   await fillCompileCache(folder, metafile);
+}
+
+/** Copies a package of node_modules with all that it needs, as far as it is installed: of other platforms' parts, nothing is. */
+async function copyPackage(name: string, folder: string, copied = new Set<string>()): Promise<void> {
+  const from = path.join(import.meta.dirname, 'node_modules', name);
+  if (copied.has(name) || !existsSync(from)) return;
+  copied.add(name);
+  const { dependencies = {}, optionalDependencies = {} } = JSON.parse(
+    await readFile(path.join(from, 'package.json'), 'utf8'),
+  ) as Readonly<Record<string, Readonly<Record<string, string>> | undefined>>;
+  await cp(from, path.join(folder, 'node_modules', name), { recursive: true });
+  for (const one of Object.keys({ ...dependencies, ...optionalDependencies }))
+    await copyPackage(one, folder, copied);
+}
+
+function isWorker(entryPoint: string): boolean {
+  return Object.values(workers).includes(path.resolve(entryPoint));
 }
 
 /** Loads everything that is loaded at a start or on first use, once, so that V8's code for it ships with the bundle. */
 async function fillCompileCache(folder: string, { outputs }: Metafile): Promise<void> {
   const needed = Object.entries(outputs)
-    .filter(([, { entryPoint }]) => entryPoint !== undefined && !rarely.test(entryPoint))
+    .filter(
+      ([, { entryPoint }]) => entryPoint !== undefined && !rarely.test(entryPoint) && !isWorker(entryPoint),
+    )
     .map(([file]) => pathToFileURL(path.resolve(file)).href);
   const loader = `
     import { enableCompileCache } from 'node:module';

@@ -1,5 +1,5 @@
 import type { Change, Note, Outcome } from '../../shared/operation/outcome.ts';
-import type { EnsuredSchema } from './schema.ts';
+import type { EnsuredSchema } from '../../shared/schemas/ensure.ts';
 import type { Synced } from './sync.ts';
 import { createTables, tables } from './tables/definition.ts';
 import type { Counts } from './tables/state.ts';

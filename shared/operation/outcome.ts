@@ -1,6 +1,6 @@
 /** One thing that an operation changed, or in a dry run would change. */
 export interface Change {
-  readonly action: 'create' | 'alter' | 'grant' | 'revoke' | 'comment' | 'transfer';
+  readonly action: 'create' | 'alter' | 'delete' | 'grant' | 'revoke' | 'comment' | 'transfer';
   /** `role`, `schema`, `database`, `default privileges` … */
   readonly kind: string;
   /** What was changed, by its name: `app.billing`, `app__billing__reader`. */

@@ -1,8 +1,7 @@
 import type pg from 'pg';
 import type { OperationContext } from '../../../shared/operation/definition.ts';
-import { roleName } from '../../../shared/postgres/names.ts';
+import { asOwner } from '../../../shared/postgres/logins/owner-transaction.ts';
 import { qualified, type Sql, sql } from '../../../shared/postgres/sql.ts';
-import { begin } from '../../../shared/postgres/transaction.ts';
 import type { FoundCatalog } from '../catalog/find.ts';
 import type { SyncRepoMetadataMessage } from '../message.ts';
 import { mostProblems, type Scanned } from '../scan.ts';
@@ -196,33 +195,4 @@ function hasSameViews(before: Relations, now: Relations, { make, drop }: ViewCha
 /** Of what all repositories of a schema share: the tables, and the names of views. */
 function tablesLock(schema: string): string {
   return `sync ${schema}`;
-}
-
-interface Scope {
-  readonly database: string;
-  readonly schema: string;
-  readonly lock: string | readonly string[];
-  readonly operation: Pick<OperationContext, 'remainingMs' | 'assertHeld'>;
-}
-
-/** A transaction as the owner of the schema, which is committed by a worker only that still has its lease. */
-async function asOwner<T>(
-  client: pg.ClientBase,
-  { database, schema, lock, operation }: Scope,
-  inspection: Sql,
-  use: (inspected: pg.QueryResult) => Promise<T>,
-): Promise<T> {
-  const acting = roleName(database, schema, 'owner');
-  try {
-    const inspected = await begin(client, { acting, lock, timeoutMs: operation.remainingMs(), inspection });
-    const result = await use(inspected);
-    operation.assertHeld();
-    const committed = await client.query('COMMIT');
-    if (committed.command !== 'COMMIT') throw new Error(`COMMIT ended as ${committed.command}`);
-    return result;
-  } catch (error) {
-    // On a broken connection this fails as well, and the server has rolled back anyway.
-    await client.query('ROLLBACK').catch(() => undefined);
-    throw error;
-  }
 }

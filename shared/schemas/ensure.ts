@@ -1,14 +1,13 @@
-import type { OperationContext } from '../../shared/operation/definition.ts';
-import type { Change, Note } from '../../shared/operation/outcome.ts';
-import { roleName } from '../../shared/postgres/names.ts';
-import { convergeSchema } from '../../shared/postgres/schema/converge.ts';
-import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';
-import { sql } from '../../shared/postgres/sql.ts';
-import type { Target } from '../../shared/postgres/target.ts';
-import { schemasCollection } from '../../shared/registry/databases.ts';
-import { type IntentDocument, Superseded } from '../../shared/registry/intents.ts';
-import { applySchema } from '../../shared/schemas/apply.ts';
-import type { Wanted } from './tables/transactions.ts';
+import type { OperationContext } from '../operation/definition.ts';
+import type { Change, Note } from '../operation/outcome.ts';
+import { roleName } from '../postgres/names.ts';
+import { convergeSchema } from '../postgres/schema/converge.ts';
+import type { DesiredSchema } from '../postgres/schema/model.ts';
+import { sql } from '../postgres/sql.ts';
+import type { Target } from '../postgres/target.ts';
+import { schemasCollection } from '../registry/databases.ts';
+import { type IntentDocument, Superseded } from '../registry/intents.ts';
+import { applySchema } from './apply.ts';
 
 /** A schema that there is now, and what was done for that. */
 export interface EnsuredSchema {
@@ -30,12 +29,12 @@ const asItIs: EnsuredSchema = { exists: true, changes: [], notes: [], statements
  * @throws OperationError where it can't be made
  */
 export async function ensureSchema(
-  { target, schema }: Wanted,
+  { target, schema }: { readonly target: Target; readonly schema: string },
   operation: OperationContext,
   before: () => Promise<unknown>,
 ): Promise<EnsuredSchema> {
   const { pools, dryRun } = operation;
-  const exists = await isManaged(target, schema, operation);
+  const exists = await isManagedSchema(target, schema, operation);
   const ref = await operation.registry(schemasCollection, target.instance, target.database, schema);
   const known = (await ref.get()).data() as IntentDocument | undefined;
   if (exists && (dryRun || known?.applied)) return asItIs;
@@ -57,14 +56,14 @@ export async function ensureSchema(
     const changes = converged.steps.flatMap(({ change }) => (change ? [change] : []));
     return { exists: true, changes, notes: converged.notes, statements: [] };
   } catch (error) {
-    // Who wanted something else of the schema later has made it; else there is to be none, and nothing to sync to.
-    if (error instanceof Superseded && (await isManaged(target, schema, operation))) return asItIs;
+    // Who wanted something else of the schema later has made it; else there is to be none.
+    if (error instanceof Superseded && (await isManagedSchema(target, schema, operation))) return asItIs;
     throw error;
   }
 }
 
 /** Whether there is such a schema, and its owner is the role that Drover makes for it. */
-function isManaged(
+export function isManagedSchema(
   target: Target,
   schema: string,
   { pools, signal }: Pick<OperationContext, 'pools' | 'signal'>,

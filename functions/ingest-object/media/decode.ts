@@ -1,0 +1,234 @@
+import sharp, { type Metadata, type Sharp } from 'sharp';
+import { toSrgb } from './colour.ts';
+import { framesOfPng, isComplete } from './complete.ts';
+import { damaged, tooLarge } from './errors.ts';
+import { decodeHeic, maxHeicPixels } from './heic.ts';
+import { readHeif } from './heif.ts';
+import type { ImageType } from './model.ts';
+import { type Pixels, type Size, turnedSize } from './pixels.ts';
+
+/** What an image says of itself, before anything of it is decoded. */
+export interface Header {
+  readonly type: ImageType;
+  /** As it is stored; of a HEIC what it says, of which turned and cropped may be left something else. */
+  readonly size: Size;
+  /** EXIF's: 1 where the decoder turns it. */
+  readonly orientation: number;
+  readonly frames: number;
+  readonly exif: Buffer | undefined;
+  /** What its decoder takes, in bytes: some have to hold all of an image, however small it is wanted. */
+  readonly memory: number;
+}
+
+/** An image, decoded, as it is to be looked at. */
+export interface Decoded {
+  readonly pixels: Pixels;
+  /** Of the original, turned. */
+  readonly size: Size;
+  readonly doubts: readonly string[];
+  /** All of a HEIC, as JPEG. */
+  readonly full: Buffer | undefined;
+}
+
+// Nothing but these five may ever look at a file: libvips has loaders for many more, and some for whatever others fear.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif'].map((name) => `VipsForeignLoad${name}Buffer`),
+});
+// Each image is another one: nothing is asked for twice.
+sharp.cache(false);
+// One thread an image, for there are as many images at a time as there are processors; each thread takes memory.
+sharp.concurrency(1);
+
+/** By libvips' names. */
+const formats: Readonly<Record<Exclude<ImageType, 'image/heic'>, string>> = {
+  'image/jpeg': 'jpeg',
+  'image/png': 'png',
+  'image/webp': 'webp',
+  'image/avif': 'heif',
+  'image/gif': 'gif',
+};
+
+/** A file that takes longer is one made to; in seconds. */
+const patience = 120;
+/** Those bytes, of libheif in WebAssembly: 8 while it decodes, and 3 of the pixels that are taken out. */
+const heicBytes = 11;
+/** What all decoders together may take of the 512 MiB of a process; half of the rest is what a process begins with. */
+export const maxMemory = 300 * 1024 ** 2;
+
+const fullQuality = 90;
+/** What JPEG has room for in each direction. */
+const maxJpegSide = 65_500;
+
+/**
+ * Reads the header of an image, and decides by it.
+ *
+ * @throws OperationError `IMAGE_TOO_LARGE`, `IMAGE_DAMAGED`
+ */
+export async function readHeader(content: Buffer, type: ImageType, pixels: number): Promise<Header> {
+  const header = type === 'image/heic' ? headerOfHeic(content) : await headerOf(content, type);
+  const { width, height } = header.size;
+  const area = width * height;
+  if (area > pixels) throw tooLarge(header, pixels, 'raise the route’s pixels');
+  const most = type === 'image/heic' ? maxHeicPixels : Math.floor((area * maxMemory) / header.memory);
+  if (area > most) throw tooLarge(header, most, 'save it in a way that takes less memory: as JPEG');
+  if (area === 0) throw damaged(type, 'it has no size');
+  if (!isComplete(content, type)) throw damaged(type, 'its end is missing');
+  return header;
+}
+
+async function headerOf(content: Buffer, type: Exclude<ImageType, 'image/heic'>): Promise<Header> {
+  const image = sharp(content, { limitInputPixels: false });
+  const metadata = await image.metadata().catch((error: unknown) => {
+    throw failureOf(error, type);
+  });
+  if (metadata.format !== formats[type]) throw damaged(type, `its decoder takes it for ${metadata.format}`);
+  const { width, height, orientation = 1, pages = 1 } = metadata;
+  const isAnimation = type === 'image/gif' || type === 'image/webp';
+  const area = width * height;
+  return {
+    type,
+    size: { width, height },
+    // libheif turns an AVIF, as it does a HEIC; an orientation that there isn't, isn't
+    orientation: type === 'image/avif' || orientation < 1 || orientation > 8 ? 1 : orientation,
+    frames: isAnimation ? pages : type === 'image/png' ? framesOfPng(content) : 1,
+    exif: metadata.exif,
+    memory: area * bytesOf(type, metadata),
+  };
+}
+
+function headerOfHeic(content: Buffer): Header {
+  const header = readHeif(content);
+  if (header === undefined) throw damaged('image/heic', 'it has no header');
+  const { width, height, exif } = header;
+  // its orientation counts only for those who decode it on their own
+  return {
+    type: 'image/heic',
+    size: { width, height },
+    orientation: 1,
+    frames: 1,
+    exif,
+    memory: width * height * heicBytes,
+  };
+}
+
+/**
+ * How much a decoder has in memory for each pixel of an image, in bytes: measured with 50 million of them, at worst of
+ * what a header leaves open. Nothing to speak of where rows come one after the other.
+ */
+function bytesOf(type: ImageType, { isProgressive, depth, channels, pages = 1 }: Metadata): number {
+  const deep = depth === 'uchar' ? 1 : 2;
+  if (type === 'image/jpeg') return isProgressive ? channels * 2 : 0;
+  if (type === 'image/png') return isProgressive ? channels * deep * 1.25 : 0;
+  if (type === 'image/avif') return deep === 1 ? 18 : 24;
+  if (type === 'image/gif') return 6;
+  return pages > 1 ? 12 : 4;
+}
+
+/**
+ * Decodes an image, only as large as it is needed.
+ *
+ * @param sizeFor what is needed of an image of this size, as it is looked at
+ * @throws OperationError `IMAGE_DAMAGED`
+ */
+export async function decode(
+  content: Buffer,
+  header: Header,
+  sizeFor: (original: Size) => Size,
+  signal: AbortSignal,
+): Promise<Decoded> {
+  if (header.type === 'image/heic') return await decodeAllOfHeic(content, header, sizeFor, signal);
+  const { type, orientation } = header;
+  const size = turnedSize(header.size, orientation);
+  // turned when it is small, for an image can only be turned as a whole
+  const stored = turnedSize(sizeFor(size), orientation);
+  const { pixels, doubts } = await decodeStored(content, header, stored).catch((error: unknown) => {
+    throw failureOf(error, type);
+  });
+  signal.throwIfAborted();
+  return { pixels: await turn(pixels, orientation), size, doubts, full: undefined };
+}
+
+/** What cameras do and every decoder shows all the same. The rest of what libjpeg warns of is missing or spoilt data. */
+const harmless = /Invalid SOS parameters|Inconsistent progression|Unknown Adobe color transform/;
+
+async function decodeStored(
+  content: Buffer,
+  { type, size }: Header,
+  wanted: Size,
+): Promise<{ pixels: Pixels; doubts: string[] }> {
+  const read = (failOn: 'warning' | 'truncated') =>
+    rawOf(
+      sharp(content, { failOn, limitInputPixels: size.width * size.height })
+        .timeout({ seconds: patience })
+        .resize(wanted.width, wanted.height, { fit: 'fill' })
+        .toColourspace('srgb'),
+    );
+  try {
+    return { pixels: await read('warning'), doubts: [] };
+  } catch (error) {
+    const [line = ''] = messageOf(error).split('\n', 1);
+    if (type !== 'image/jpeg' || !harmless.test(line)) throw error;
+    return { pixels: await read('truncated'), doubts: [line.replace('VipsJpeg: ', 'JPEG: ')] };
+  }
+}
+
+async function decodeAllOfHeic(
+  content: Buffer,
+  { size: claimed, memory }: Header,
+  sizeFor: (original: Size) => Size,
+  signal: AbortSignal,
+): Promise<Decoded> {
+  const { icc, primaries } = readHeif(content) ?? {};
+  const task = {
+    content,
+    maxPixels: claimed.width * claimed.height,
+    colours: toSrgb(icc, primaries),
+    memory,
+  };
+  const all = await decodeHeic(task, signal);
+  const { width, height } = all;
+  const wanted = sizeFor({ width, height });
+  const pixels = await rawOf(fromPixels(all).resize(wanted.width, wanted.height, { fit: 'fill' }));
+  signal.throwIfAborted();
+  const full = await fromPixels(all)
+    .flatten({ background: 'white' })
+    .resize(maxJpegSide, maxJpegSide, { fit: 'inside', withoutEnlargement: true })
+    .jpeg({ quality: fullQuality })
+    .toBuffer();
+  return { pixels, size: { width, height }, doubts: [], full };
+}
+
+/** For `sharp` to go on with. */
+export function fromPixels({ data, width, height, channels }: Pixels): Sharp {
+  return sharp(data, { raw: { width, height, channels }, limitInputPixels: false });
+}
+
+/** Runs a pipeline and keeps the pixels. */
+export async function rawOf(image: Sharp): Promise<Pixels> {
+  const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+  const { width, height, channels } = info;
+  if (channels !== 3 && channels !== 4) throw new Error(`sRGB has ${channels} channels`);
+  return { data, width, height, channels };
+}
+
+/** Turns an image by EXIF's orientation: mirrored first, then rotated clockwise. */
+async function turn(pixels: Pixels, orientation: number): Promise<Pixels> {
+  if (orientation === 1) return pixels;
+  const degrees = [0, 0, 0, 180, 180, 270, 90, 90, 270][orientation] ?? 0;
+  const mirrored = [2, 4, 5, 7].includes(orientation);
+  const flopped = mirrored ? await rawOf(fromPixels(pixels).flop()) : pixels;
+  return degrees === 0 ? flopped : await rawOf(fromPixels(flopped).rotate(degrees));
+}
+
+/** What the file is to blame for can't be retried; what the machine is to blame for can. */
+function failureOf(error: unknown, type: ImageType): unknown {
+  const message = messageOf(error);
+  if (/out of memory|unable to (?:m)?alloc|timeout/i.test(message)) return error;
+  const [line = ''] = message.split('\n', 1);
+  return damaged(type, line);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
