@@ -6,6 +6,7 @@ import { listGrantsCommand } from './grants/list.ts';
 import { planCommand } from './grants/plan.ts';
 import { whoCommand } from './grants/who.ts';
 import { operations } from './operations.ts';
+import { planManifestCommand } from './plan.ts';
 import { prepare } from './prepare.ts';
 import { listRepositoriesCommand } from './repos/list.ts';
 import { repositoryProblemsCommand } from './repos/problems.ts';
@@ -28,6 +29,7 @@ import { UsageError } from './usage-error.ts';
 export const commands: readonly Command[] = [
   send,
   operations,
+  planManifestCommand,
   listCommand,
   showCommand,
   replayCommand,

@@ -117,20 +117,36 @@ export async function sendOnly(message: Message, json: boolean): Promise<ExitCod
   return exitCode.done;
 }
 
+/** How the end of an operation is told. */
+export interface EndReport {
+  readonly lines: (found: Found) => string[];
+  readonly code: (found: Found) => ExitCode;
+}
+
+const briefReport: EndReport = {
+  lines: (found) => operationReport(found, { whole: false }),
+  code: ({ record }) => (record.state === 'failed' ? exitCode.failed : exitCode.done),
+};
+
 /** Publishes a message, waits until its operation has ended or the time is over, and reports it. */
-export async function sendAndWait(message: Message, timeoutMs: number, json: boolean): Promise<ExitCode> {
+export async function sendAndWait(
+  message: Message,
+  timeoutMs: number,
+  json: boolean,
+  report = briefReport,
+): Promise<ExitCode> {
   const { id, ...known } = identify(message);
   const look = () => ask((db) => readRecordOf(db, id, known.messageHash));
   // A duplicate's end is in the record already: it must not be taken for what this message brought about.
   const before = await look();
   const messageId = await publishMessage(message.topic, message.data, message.attributes);
-  if (before && isFinal(before.record.state)) return reportDuplicate(before, json);
+  if (before && isFinal(before.record.state)) return reportDuplicate(before, json, report);
 
   const progress = startProgress();
   const found = await awaitEnd(look, timeoutMs, (latest) => progress.show(latest?.record)).finally(() =>
     progress.stop(),
   );
-  if (found && isFinal(found.record.state)) return reportEnd(found, json);
+  if (found && isFinal(found.record.state)) return reportEnd(found, json, report);
   if (found)
     print(...(json ? [recordJson(found.id, found.record)] : operationReport(found, { whole: false })));
   else if (json) print(recordJson(id, { function: message.functionName, ...known, messageId }));
@@ -141,20 +157,20 @@ export async function sendAndWait(message: Message, timeoutMs: number, json: boo
   return exitCode.running;
 }
 
-async function reportDuplicate(found: Found, json: boolean): Promise<ExitCode> {
+async function reportDuplicate(found: Found, json: boolean, report: EndReport): Promise<ExitCode> {
   const { record } = found;
   const ended = record.finishedAt === undefined ? '' : ` at ${timeText(record.finishedAt)}`;
   notice(`This operation had ended before${ended}; it was not run again.`);
-  return reportEnd(found, json);
+  return reportEnd(found, json, report);
 }
 
 /** Prints how an operation ended, and says it to the shell. */
-async function reportEnd(found: Found, json: boolean): Promise<ExitCode> {
+async function reportEnd(found: Found, json: boolean, { lines, code }: EndReport): Promise<ExitCode> {
   if (json) {
     const whole = await ask((db) => withWholeLists(db, found));
     print(recordJson(whole.id, whole.record));
   } else {
-    print(...operationReport(found, { whole: false }));
+    print(...lines(found));
   }
-  return found.record.state === 'failed' ? exitCode.failed : exitCode.done;
+  return code(found);
 }

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { databaseName, instanceName, text } from '../../shared/postgres/target.ts';
 import { isolations } from '../../shared/registry/tenants/model.ts';
 import { tenantId } from '../../shared/tenants/id.ts';
+import { quotasSchema } from '../../shared/tenants/plans.ts';
 
 /** @see https://cloud.google.com/bigquery/docs/locations */
 const region = z.string().regex(/^[A-Za-z]{2,3}$|^[a-z]+-[a-z]+[0-9]+$/, {
@@ -27,7 +28,7 @@ const features = z.strictObject({
 });
 
 /** Makes a tenant, and brings one that exists to this. Sent again, it changes nothing. */
-const tenant = z.strictObject({
+export const tenantMessage = z.strictObject({
   scope: z.literal('tenant'),
   tenant: tenantId,
   displayName: text(200).min(1),
@@ -35,6 +36,8 @@ const tenant = z.strictObject({
   contact: z.email().max(254),
   /** The name of a plan in DROVER_PLANS. */
   plan: z.string().max(50),
+  /** Limits that it has instead of its plan's; without them it has the plan's again. */
+  quotas: quotasSchema.optional(),
   /** Whether it shares a database with others. That can't be changed later. */
   isolation: z.enum(isolations).default('schema'),
   /** The database that it shares; or, of one of its own, what that is to be called, unless `tenant_ID` will do. */
@@ -98,7 +101,7 @@ const remove = z.strictObject({
 
 /** A whole tenant, the platform itself, or the end of a tenant. */
 export const bootstrapTenantMessage = z
-  .discriminatedUnion('scope', [tenant, system, remove])
+  .discriminatedUnion('scope', [tenantMessage, system, remove])
   .superRefine((message, context) => {
     if (message.scope !== 'tenant' || message.isolation !== 'schema' || message.target.database !== undefined)
       return;

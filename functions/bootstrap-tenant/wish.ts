@@ -4,7 +4,7 @@ import { OperationError } from '../../shared/operation/errors.ts';
 import type { TenantDecision } from '../../shared/registry/tenants/decide.ts';
 import type { TenantPlace, TenantRecord, TenantSettings } from '../../shared/registry/tenants/model.ts';
 import { placeOf } from '../../shared/tenants/place.ts';
-import type { Plan } from '../../shared/tenants/plans.ts';
+import { type Plan, withQuotas } from '../../shared/tenants/plans.ts';
 import type { TenantMessage } from './message.ts';
 
 /**
@@ -20,7 +20,8 @@ export function wantedTenant(
 ): TenantRecord {
   const { displayName, contact, plan, isolation, features, level, scopes, readers, tenant, target } = message;
   // What was begun is ended by the plan that it was begun with.
-  const limits = found?.operation === id && found.plan === plan ? found.limits : limitsOf(plan);
+  const isItsOwn = found?.operation === id && found.plan === plan;
+  const limits = isItsOwn ? found.limits : withQuotas(limitsOf(plan), message.quotas);
   const { claimedActor: _, ...order } = asked;
   const request = { tenant, isolation, instance: target.instance, database: target.database, features };
   const now = new Date();
@@ -29,6 +30,7 @@ export function wantedTenant(
     displayName,
     contact,
     plan,
+    quotas: message.quotas ?? null,
     limits,
     isolation,
     region: message.region ?? null,
@@ -85,8 +87,9 @@ function placeAgain(
 }
 
 function settingsOf(record: TenantRecord): TenantSettings {
-  const { displayName, contact, plan, limits, region, features, scopes, readers, place, order } = record;
-  return { displayName, contact, plan, limits, region, features, scopes, readers, place, order };
+  const { displayName, contact, plan, quotas = null, limits, region, features, scopes, readers } = record;
+  const { place, order } = record;
+  return { displayName, contact, plan, quotas, limits, region, features, scopes, readers, place, order };
 }
 
 /** What a tenant has keeps its name, whatever new ones are called. */

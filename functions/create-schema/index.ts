@@ -2,24 +2,17 @@ import { defineOperation } from '../../shared/operation/define.ts';
 import type { OperationContext } from '../../shared/operation/definition.ts';
 import type { Note, Outcome } from '../../shared/operation/outcome.ts';
 import { type Converged, convergeSchema } from '../../shared/postgres/schema/converge.ts';
-import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';
 import { applySchema } from '../../shared/schemas/apply.ts';
+import { access } from './access.ts';
 import limits from './function.json' with { type: 'json' };
-import { type CreateSchemaMessage, createSchemaMessage } from './message.ts';
+import { type CreateSchemaMessage, createSchemaMessage, desiredOf } from './message.ts';
 
 export default defineOperation({
   name: 'create-schema',
   timeoutSeconds: limits.timeoutSeconds,
   message: createSchemaMessage,
   forTenants: true,
-  access: ({ target, schema, owner, levels, adopt, lockDatabase }) => ({
-    target,
-    schema,
-    reaches: lockDatabase ? 'database' : undefined,
-    levels: owner === undefined ? levels : ['owner', ...levels],
-    principals: owner === undefined ? [] : [owner],
-    actions: [...(adopt ? ['adopt'] : []), ...(lockDatabase ? ['lockDatabase'] : [])],
-  }),
+  access,
   run: async (asked, operation): Promise<Outcome> => {
     const { message, notes } = await withoutOldOwner(asked, operation);
     const converged = operation.dryRun ? await plan(message, operation) : await apply(message, operation);
@@ -54,13 +47,4 @@ function plan(
 async function apply(message: CreateSchemaMessage, operation: OperationContext): Promise<Converged> {
   const { converged } = await applySchema(message.target, desiredOf(message), operation);
   return converged;
-}
-
-function desiredOf({ target, owner, comment, ...rest }: CreateSchemaMessage): DesiredSchema {
-  return {
-    ...rest,
-    database: target.database,
-    ...(owner === undefined ? {} : { owner }),
-    ...(comment === undefined ? {} : { comment }),
-  };
 }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { DesiredSchema } from '../../shared/postgres/schema/model.ts';
 import { maxIdentifierBytes, schemaName, target, text } from '../../shared/postgres/target.ts';
 
 const principal = text(maxIdentifierBytes)
@@ -31,3 +32,13 @@ export const createSchemaMessage = z.strictObject({
 });
 
 export type CreateSchemaMessage = z.infer<typeof createSchemaMessage>;
+
+/** The schema that a message asks for: what the registry has as wanted. */
+export function desiredOf({ target, owner, comment, ...rest }: CreateSchemaMessage): DesiredSchema {
+  return {
+    ...rest,
+    database: target.database,
+    ...(owner === undefined ? {} : { owner }),
+    ...(comment === undefined ? {} : { comment }),
+  };
+}

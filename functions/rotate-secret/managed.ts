@@ -1,11 +1,10 @@
 import { config } from '../../shared/config.ts';
-import { hash } from '../../shared/operation/canonical.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import { authorize } from '../../shared/operation/policy.ts';
 import { schemaLevels } from '../../shared/postgres/names.ts';
 import { nameProblem } from '../../shared/postgres/principals.ts';
-import { maxIdentifierBytes } from '../../shared/postgres/target.ts';
 import { defaultSettings } from '../../shared/secrets/defaults.ts';
+import { loginsFor } from '../../shared/secrets/login-names.ts';
 import type { ManagedSecret, PostgresSecret, Strategy } from '../../shared/secrets/managed.ts';
 import { actionsOf } from './access.ts';
 import type { RotateSecretMessage } from './message.ts';
@@ -41,13 +40,6 @@ export function withSettings<M extends ManagedSecret>(managed: M, message: Rotat
     ...(message.policy === undefined ? {} : { policy: message.policy }),
     ...(message.probe === undefined || managed.kind !== 'postgres' ? {} : { probe: message.probe }),
   };
-}
-
-/** Called as the secret, where PostgreSQL and Drover allow that. */
-function loginsFor(secret: string, strategy: Strategy): string[] {
-  const plain = /^[a-z][a-z0-9_-]*$/.test(secret) && secret.length <= maxIdentifierBytes - 2;
-  const base = plain && !nameProblem('login', `${secret}_a`) ? secret : `secret_${hash(secret).slice(0, 24)}`;
-  return strategy === 'two-user' ? [`${base}_a`, `${base}_b`] : [base];
 }
 
 function adoptedLogins({ twin }: RotateSecretMessage, first: string, strategy: Strategy): string[] {

@@ -22,6 +22,26 @@ const plan = z.strictObject({
 /** What a tenant gets for its money. */
 export type Plan = z.infer<typeof plan>;
 
+/** Limits of one tenant that are other than its plan's. */
+export const quotasSchema = z.strictObject({
+  ...plan.partial().shape,
+  // Without the default: what isn't said stays as the plan has it.
+  entitlements: plan.shape.entitlements.unwrap().optional(),
+});
+
+export type Quotas = z.infer<typeof quotasSchema>;
+
+/** A plan's limits with those that a tenant has instead; of entitlements each by itself. */
+export function withQuotas(limits: Plan, quotas: Quotas = {}): Plan {
+  const { entitlements, ...rest } = quotas;
+  const given = Object.entries(rest).filter(([, value]) => value !== undefined);
+  return {
+    ...limits,
+    ...Object.fromEntries(given),
+    entitlements: { ...limits.entitlements, ...entitlements },
+  };
+}
+
 const common = { statementTimeoutSeconds: 60, operationsPerMinute: 100 };
 
 export const defaultPlans: Readonly<Record<string, Plan>> = {

@@ -196,6 +196,15 @@ describe('drover tenants restore', () => {
     });
   });
 
+  test('asks for the quotas that it had, unless for another plan', async () => {
+    const quotas = { operationsPerDay: 50, entitlements: { teamMembers: 4 } };
+    await seed(cloud, { tenant: 'with_quotas', ...removed, quotas });
+    expect(await published('restore', 'with_quotas')).toMatchObject({ plan: 'STARTER', quotas });
+    const other = await published('restore', 'with_quotas', '--plan', 'SCALE');
+    expect(other).toMatchObject({ plan: 'SCALE' });
+    expect(other).not.toHaveProperty('quotas');
+  });
+
   test('goes on with a restoration that was begun', async () => {
     const archive = removed.archive;
     await seed(

@@ -1,4 +1,4 @@
-import type { Plan } from '../../tenants/plans.ts';
+import type { Plan, Quotas } from '../../tenants/plans.ts';
 
 /**
  * - `bootstrapping`: something is still to be made
@@ -61,7 +61,9 @@ export interface TenantRecord {
   readonly displayName: string;
   readonly contact: string;
   readonly plan: string;
-  /** As they were when the tenant was last bootstrapped. */
+  /** What the last message gave it instead of its plan's; null where nothing. */
+  readonly quotas?: Quotas | null;
+  /** Its plan's with these, as they were when the tenant was last bootstrapped. */
   readonly limits: Plan;
   readonly isolation: Isolation;
   /** Of the dataset; null where the platform's own. */
@@ -98,6 +100,7 @@ export type TenantSettings = Pick<
   | 'displayName'
   | 'contact'
   | 'plan'
+  | 'quotas'
   | 'limits'
   | 'region'
   | 'features'

@@ -87,6 +87,8 @@ describe('the scope tenant', () => {
     ['as many scopes as there may be', { ...tenant, scopes: Array(20).fill(`a${x(62)}`) }],
     ['readers', { ...tenant, readers: ['ann@acme.example', 'group:data@acme.example'] }],
     ['a former id', { ...tenant, reuse: true }],
+    ['quotas', { ...tenant, quotas: { connections: 40, entitlements: { teamMembers: 7 } } }],
+    ['quotas that say nothing', { ...tenant, quotas: {} }],
     ['what was archived', { ...tenant, restore: 'gs://archive/tenants/acme/1/database/manifest.json' }],
   ])('can have %s', (_, message) => {
     expect(wrong(message)).toEqual([]);
@@ -133,6 +135,25 @@ describe('the scope tenant', () => {
 
   it.each(each(...noText, x(51)))('can’t have the plan %j', (plan) => {
     expect(wrong({ ...tenant, plan })).toEqual(['plan']);
+  });
+
+  it.each([
+    [null, 'quotas'],
+    [7, 'quotas'],
+    [[], 'quotas'],
+    [{ plan: 'SCALE' }, 'quotas'],
+    [{ constructor: 1 }, 'quotas'],
+    [{ connections: 0 }, 'quotas.connections'],
+    [{ connections: '5' }, 'quotas.connections'],
+    [{ connections: null }, 'quotas.connections'],
+    [{ operationsPerDay: 1.5 }, 'quotas.operationsPerDay'],
+    [{ operationsPerMinute: 1_000_001 }, 'quotas.operationsPerMinute'],
+    [{ statementTimeoutSeconds: 86_401 }, 'quotas.statementTimeoutSeconds'],
+    [{ entitlements: { teamMembers: 0 } }, 'quotas.entitlements.teamMembers'],
+    [{ entitlements: { 'Team members': 1 } }, 'quotas.entitlements.Team members'],
+    [{ entitlements: null }, 'quotas.entitlements'],
+  ])('can’t have the quotas %j', (quotas, path) => {
+    expect(wrong({ ...tenant, quotas })).toEqual([path]);
   });
 
   it.each(each(null, 7, '', 'Schema', 'instance', ['schema'], ...inherited))(

@@ -140,6 +140,47 @@ describe('a plan', () => {
   );
 });
 
+describe('quotas', () => {
+  const starter = defaultPlans['STARTER'];
+
+  it('are instead of the plan’s limits, of entitlements each by itself', () => {
+    const quotas = { connections: 40, entitlements: { teamMembers: 7, seats: 1 } };
+    expect(want({ quotas })).toMatchObject({ plan: 'STARTER', quotas });
+    expect(want({ quotas }).limits).toEqual({
+      ...starter,
+      connections: 40,
+      entitlements: { ...starter?.entitlements, teamMembers: 7, seats: 1 },
+    });
+  });
+
+  it('that say nothing leave the plan’s limits', () => {
+    expect(want({ quotas: {} }).limits).toEqual(starter);
+    expect(want()).toMatchObject({ quotas: null, limits: starter });
+  });
+
+  it('may be what the plan has nothing of', () => {
+    expect(want({ quotas: { tableExpiryDays: 30 } }).limits).toEqual({ ...starter, tableExpiryDays: 30 });
+  });
+
+  it('are the plan’s again where a message says none, and stay known until that is done', () => {
+    const quotas = { operationsPerDay: 99 };
+    const found = left('active', { quotas });
+    expect(want({}, found)).toMatchObject({
+      quotas: null,
+      limits: starter,
+      before: { quotas, limits: { operationsPerDay: 99 } },
+    });
+    const scaled = want({ plan: 'SCALE', quotas }, found).limits;
+    expect(scaled).toEqual({ ...defaultPlans['SCALE'], ...quotas });
+  });
+
+  it('that something was begun with end it', () => {
+    const limits = { ...defaultPlans['STARTER'], connections: 77 } as TenantRecord['limits'];
+    const found = left('bootstrapping', {}, { limits, operation: 'op-2' });
+    expect(want({ quotas: { connections: 40 } }, found).limits).toEqual(limits);
+  });
+});
+
 describe('a message about a tenant that is there', () => {
   it('changes what can be changed, and it goes on working meanwhile', () => {
     const found = left('active');
