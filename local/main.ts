@@ -2,6 +2,7 @@ import { createWriteStream, mkdirSync, rmSync, type WriteStream, writeFileSync }
 import path from 'node:path';
 import { parseArgs, styleText } from 'node:util';
 import { type Stack, startStack } from './stack.ts';
+import { tourRoutes } from './tour/objects.ts';
 import { runTour } from './tour/run.ts';
 import { tourDatabases, tourPolicy } from './tour/steps.ts';
 
@@ -27,6 +28,7 @@ async function main(): Promise<number> {
     ports: options.ports,
     databases: tourDatabases,
     policy: tourPolicy,
+    environment: { DROVER_ROUTES: JSON.stringify(tourRoutes) },
     schedules: true,
     minimumBackoffSeconds: 1,
     onLog: (name, line) => logs(name).write(`${line}\n`),

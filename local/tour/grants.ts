@@ -31,7 +31,7 @@ export const grantSteps: readonly Step[] = [
   {
     title:
       'Access for two: alice until later today, the deployment for good. Cloud SQL is told of them first',
-    command: () => {
+    does: () => {
       aliceUntil = new Date(Date.now() + lifetimeMs).toISOString();
       const reading = { ...alice, level: 'reader', expiresAt: aliceUntil, reason: 'Quarterly audit' };
       return grantRoles('tour-16', {
@@ -47,7 +47,7 @@ export const grantSteps: readonly Step[] = [
   {
     title:
       'One whom the instance doesn’t know, and a user who is said to be a group: refused, with the places',
-    command: grantRoles('tour-17', {
+    does: grantRoles('tour-17', {
       ...billing,
       mode: 'add',
       grants: [
@@ -59,12 +59,12 @@ export const grantSteps: readonly Step[] = [
   },
   {
     title: 'Exactly these and no other: a dry run first',
-    command: grantRoles('tour-18', { ...billing, mode: 'exact', grants: [dora, deploy] }, '--dry-run'),
+    does: grantRoles('tour-18', { ...billing, mode: 'exact', grants: [dora, deploy] }, '--dry-run'),
     expected: { state: 'planned' },
   },
   {
     title: 'A role of your own: reads, and may mark invoices as paid',
-    command: grantRoles('tour-19', {
+    does: grantRoles('tour-19', {
       ...billing,
       mode: 'add',
       customRoles: [
@@ -76,7 +76,7 @@ export const grantSteps: readonly Step[] = [
   },
   {
     title: 'Alice’s time is over: the next look at what is due takes her access back',
-    command: ['send', 'reconcile', '--id', 'tour-20', '--data', JSON.stringify({ instance: localInstance })],
+    does: ['send', 'reconcile', '--id', 'tour-20', '--data', JSON.stringify({ instance: localInstance })],
     before: (stack) => untilThen(stack),
     expected: { state: 'succeeded' },
     after: (stack) => showWho(stack, ['deploy@acme-dev.iam', 'dora']),
@@ -84,7 +84,7 @@ export const grantSteps: readonly Step[] = [
   {
     title:
       'Somebody grants by hand: the comparison with the registry finds it, and mends it as the policy says',
-    command: [
+    does: [
       'send',
       'reconcile',
       '--id',
@@ -109,7 +109,7 @@ export const grantSteps: readonly Step[] = [
   },
   {
     title: 'Alice leaves: out of every database of the instance, and no user of it any more',
-    command: grantRoles('tour-22', { target: target('app'), mode: 'offboard', grants: [alice] }),
+    does: grantRoles('tour-22', { target: target('app'), mode: 'offboard', grants: [alice] }),
     expected: { state: 'succeeded' },
   },
 ];

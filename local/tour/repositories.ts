@@ -1,61 +1,50 @@
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { styleText } from 'node:util';
-import { Storage } from '@google-cloud/storage';
 import pg from 'pg';
 import { list } from 'tar';
 import { archiveOf } from '../github/archive.ts';
 import { LocalRepository } from '../github/repository.ts';
-import { localProject, type Stack } from '../stack.ts';
+import type { Stack } from '../stack.ts';
 import { type Step, target } from './step.ts';
+import { uploads } from './uploads.ts';
 
 const sample = path.resolve(import.meta.dirname, '..', '..', 'samples', 'sqlstates.tar.gz');
 
-const archive = { bucket: `${localProject}-uploads`, object: 'repositories/sqlstates.tar.gz' };
+const object = 'repositories/sqlstates.tar.gz';
 
 const changed = 'codes/40/40001.md';
-
-const sync = (id: string): string[] => [
-  'send',
-  'sync-repo-metadata',
-  '--id',
-  id,
-  '--data',
-  JSON.stringify({ repository: 'acme/sqlstates', source: 'archive', archive, target: target('app') }),
-];
 
 /** A repository of some hundred files as tables, and one file of it changed. */
 export const repositorySteps: readonly Step[] = [
   {
-    title: 'A repository, archived in a bucket, as tables: PostgreSQL’s error codes',
-    before: async (stack) => upload(stack, await readFile(sample)),
-    command: sync('tour-32'),
+    title: 'The archive of a repository lands in a bucket, and becomes tables: PostgreSQL’s error codes',
+    does: { object, content: () => readFile(sample), follow: true },
     expected: { state: 'succeeded' },
     after: showCollections,
   },
   {
     title: 'One of its files is changed: one row moves',
-    before: uploadChanged,
-    command: sync('tour-33'),
+    does: { object, content: changedArchive, follow: true },
     expected: { state: 'succeeded', changes: 1 },
     after: showMoved,
   },
   {
-    title: 'The same commit once more: nothing to write',
-    command: sync('tour-34'),
+    title: 'The same commit once more, by a message: nothing to write',
+    does: [
+      ...['send', 'sync-repo-metadata', '--id', 'tour-34', '--data'],
+      JSON.stringify({
+        repository: 'sqlstates',
+        source: 'archive',
+        archive: { bucket: uploads, object },
+        target: target('app'),
+      }),
+    ],
     expected: { state: 'succeeded', changes: 0 },
   },
 ];
 
-async function upload({ environment }: Stack, content: Buffer): Promise<void> {
-  const storage = new Storage({
-    projectId: localProject,
-    apiEndpoint: environment['STORAGE_EMULATOR_HOST'] ?? '',
-  });
-  await storage.bucket(archive.bucket).file(archive.object).save(content, { resumable: false });
-}
-
-async function uploadChanged(stack: Stack): Promise<void> {
+async function changedArchive(): Promise<Buffer> {
   const reading: Promise<[string, Buffer]>[] = [];
   await list({
     file: sample,
@@ -67,7 +56,7 @@ async function uploadChanged(stack: Stack): Promise<void> {
   const files = Object.fromEntries(await Promise.all(reading));
   const text = `${files[changed]}\nTry again at once, then wait longer each time.\n`;
   const repository = new LocalRepository(1, 'acme/sqlstates', {}, () => new Date());
-  await upload(stack, archiveOf(repository.commit({ files: { ...files, [changed]: text } }), 'sqlstates'));
+  return archiveOf(repository.commit({ files: { ...files, [changed]: text } }), 'sqlstates');
 }
 
 async function showCollections(stack: Stack): Promise<boolean> {

@@ -3,6 +3,7 @@ import type { Stack } from '../stack.ts';
 import { drover } from './drover.ts';
 import type { Step } from './step.ts';
 import { steps } from './steps.ts';
+import { upload, uploads } from './uploads.ts';
 
 const shownChanges = 4;
 
@@ -31,9 +32,7 @@ export async function runTour(stack: Stack): Promise<string[]> {
   for (const [index, step] of steps.entries()) {
     await step.before?.(stack);
     console.log(`\n${styleText('bold', `${String(index + 1).padStart(2)}. ${step.title}`)}`);
-    const given = typeof step.command === 'function' ? step.command() : step.command;
-    console.log(styleText('dim', `    drover ${given.map(quote).join(' ')}`));
-    const record = readRecord(given, await drover([...given, '--wait', '--json'], stack));
+    const record = await act(step, stack);
     const asExpected = isExpected(step, record);
     show(record, asExpected);
     const shown = (await step.after?.(stack)) ?? true;
@@ -42,8 +41,16 @@ export async function runTour(stack: Stack): Promise<string[]> {
   return surprises;
 }
 
-function readRecord(given: readonly string[], output: string): Shown {
-  const parsed = JSON.parse(output) as Shown | Shown[];
+async function act({ does }: Step, stack: Stack): Promise<Shown> {
+  if (typeof does === 'object' && 'object' in does) {
+    const content = await does.content();
+    const size = `${Math.ceil(content.length / 1024)} KiB`;
+    console.log(styleText('dim', `    upload of gs://${uploads}/${does.object} (${size})`));
+    return (await upload(stack, { ...does, content: () => content })) as Shown;
+  }
+  const given = typeof does === 'function' ? does() : does;
+  console.log(styleText('dim', `    drover ${given.map(quote).join(' ')}`));
+  const parsed = JSON.parse(await drover([...given, '--wait', '--json'], stack)) as Shown | Shown[];
   const record = Array.isArray(parsed) ? parsed[0] : parsed;
   if (record === undefined) throw new Error(`drover ${given[0]} printed an empty list`);
   return record;

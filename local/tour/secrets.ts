@@ -34,7 +34,7 @@ const rotateSecret = (id: string, message: object): string[] => [
 export const secretSteps: readonly Step[] = [
   {
     title: 'A credential for an application: two logins, and a secret that names one of them',
-    command: rotateSecret('tour-23', {
+    does: rotateSecret('tour-23', {
       action: 'create',
       kind: 'postgres',
       target: target('app'),
@@ -46,7 +46,7 @@ export const secretSteps: readonly Step[] = [
   },
   {
     title: 'The application works with it, 20 at a time, while its password changes under it',
-    command: rotateSecret('tour-24', {}),
+    does: rotateSecret('tour-24', {}),
     before: async (stack) => {
       application = await startApplication(stack);
       await application.usesLogins(1);
@@ -60,12 +60,12 @@ export const secretSteps: readonly Step[] = [
   },
   {
     title: 'Again at once: refused, for the application may still use what would be changed',
-    command: rotateSecret('tour-25', {}),
+    does: rotateSecret('tour-25', {}),
     expected: { state: 'failed', code: 'GRACE_PERIOD' },
   },
   {
     title: 'Every version that is enabled works',
-    command: rotateSecret('tour-26', { action: 'verify' }),
+    does: rotateSecret('tour-26', { action: 'verify' }),
     expected: { state: 'succeeded', changes: 0 },
   },
 ];

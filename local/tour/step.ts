@@ -4,8 +4,8 @@ import { localInstance, type Stack } from '../stack.ts';
 /** One thing that the tour shows. */
 export interface Step {
   readonly title: string;
-  /** Arguments of the `drover` command. */
-  readonly command: readonly string[] | (() => readonly string[]);
+  /** Arguments of the `drover` command, or an object that is uploaded. */
+  readonly does: readonly string[] | (() => readonly string[]) | Upload;
   readonly expected: {
     readonly state: 'succeeded' | 'planned' | 'failed';
     readonly code?: string;
@@ -16,6 +16,14 @@ export interface Step {
   readonly before?: (stack: Stack) => Promise<void>;
   /** Something to show after it; false where it isn't as it should be. */
   readonly after?: (stack: Stack) => Promise<boolean>;
+}
+
+/** An object that lands in the bucket of uploads. */
+export interface Upload {
+  readonly object: string;
+  readonly content: () => Buffer | Promise<Buffer>;
+  /** The operation that came of it is another one's, which is shown. */
+  readonly follow?: true;
 }
 
 export const target = (database: string) => ({ instance: localInstance, database });

@@ -1,10 +1,12 @@
-import { localInstance, localProject } from '../stack.ts';
+import { localInstance } from '../stack.ts';
 import { grantSteps } from './grants.ts';
+import { objectSteps } from './objects.ts';
 import { showPrivileges } from './privileges.ts';
 import { repositorySteps } from './repositories.ts';
 import { secretSteps } from './secrets.ts';
 import { asAdmin, type Step, target } from './step.ts';
 import { tenantSteps } from './tenants.ts';
+import { uploads } from './uploads.ts';
 
 /** Databases of the tour. Drover may create in `app`; in `reports` its owner has not allowed it yet. */
 export const tourDatabases = { open: ['app'], closed: ['reports'] };
@@ -29,7 +31,7 @@ export const tourPolicy = {
     {
       functions: ['rotate-secret'],
       targets: [`${localInstance}/app`],
-      secrets: ['billing-*'],
+      secrets: ['billing-*', 'ledger-*'],
       levels: ['writer'],
       actions: ['create'],
     },
@@ -42,7 +44,15 @@ export const tourPolicy = {
     {
       functions: ['sync-repo-metadata'],
       targets: [`${localInstance}/app`],
-      repositories: [`gs://${localProject}-uploads/repositories/*`, 'github:*/*'],
+      repositories: [`gs://${uploads}/repositories/**`, 'github:*/*'],
+    },
+    {
+      functions: ['ingest-object'],
+      targets: [`${localInstance}/app`],
+      secrets: ['ledger-*'],
+      levels: ['owner', 'writer', 'reader', 'analyst', 'custom:*'],
+      principals: ['*@acme.example', 'dora'],
+      actions: ['create', 'createMissing', 'customRoles'],
     },
     { functions: ['reconcile'], targets: [`${localInstance}/app`], actions: ['mend'] },
   ],
@@ -63,44 +73,44 @@ const billing = { target: target('app'), schema: 'billing', owner: 'dora', comme
 export const steps: readonly Step[] = [
   {
     title: 'A schema with its roles, for a team whose lead is dora',
-    command: send('tour-1', billing),
+    does: send('tour-1', billing),
     before: (stack) => stack.cluster.createLogin('dora', 'password'),
     expected: { state: 'succeeded' },
     after: showPrivileges,
   },
   {
     title: 'The same message delivered again: known by its id, nothing runs',
-    command: send('tour-1', billing),
+    does: send('tour-1', billing),
     expected: { state: 'succeeded' },
   },
   {
     title: 'The same wish under another id: inspected, found right, nothing to change',
-    command: send('tour-2', billing),
+    does: send('tour-2', billing),
     expected: { state: 'succeeded', changes: 0 },
   },
   {
     title: 'The first id with another message: a conflict, not an overwrite',
-    command: send('tour-1', { ...billing, schema: 'payments' }),
+    does: send('tour-1', { ...billing, schema: 'payments' }),
     expected: { state: 'failed', code: 'IDEMPOTENCY_CONFLICT' },
   },
   {
     title: 'A dry run: the exact statements, and nothing done',
-    command: send('tour-3', { target: target('app'), schema: 'payments', levels: ['reader'] }, '--dry-run'),
+    does: send('tour-3', { target: target('app'), schema: 'payments', levels: ['reader'] }, '--dry-run'),
     expected: { state: 'planned' },
   },
   {
     title: 'A newer wish, then the older one late: the older one does not undo it',
-    command: send('tour-4', { ...billing, comment: 'Invoices, payments and dunning' }, '--revision', '2'),
+    does: send('tour-4', { ...billing, comment: 'Invoices, payments and dunning' }, '--revision', '2'),
     expected: { state: 'succeeded', changes: 1 },
   },
   {
     title: '… and here it comes, late',
-    command: send('tour-5', { ...billing, comment: 'Out of date' }, '--revision', '1'),
+    does: send('tour-5', { ...billing, comment: 'Out of date' }, '--revision', '1'),
     expected: { state: 'succeeded', changes: 0, note: 'SUPERSEDED' },
   },
   {
     title: 'A schema that somebody made by hand is not touched …',
-    command: send('tour-6', { target: target('app'), schema: 'archive' }),
+    does: send('tour-6', { target: target('app'), schema: 'archive' }),
     before: (stack) =>
       asAdmin(
         stack,
@@ -111,7 +121,7 @@ export const steps: readonly Step[] = [
   },
   {
     title: '… unless the message adopts it, and its owner hands it over',
-    command: send('tour-7', { target: target('app'), schema: 'archive', adopt: true }),
+    does: send('tour-7', { target: target('app'), schema: 'archive', adopt: true }),
     before: (stack) =>
       asAdmin(
         stack,
@@ -122,12 +132,12 @@ export const steps: readonly Step[] = [
   },
   {
     title: 'Not JSON',
-    command: send('tour-8', '{"schema": billing'),
+    does: send('tour-8', '{"schema": billing'),
     expected: { state: 'failed', code: 'INVALID_MESSAGE' },
   },
   {
     title: 'An injection, an unknown field and a wrong type: every problem is listed',
-    command: send('tour-9', {
+    does: send('tour-9', {
       target: target('app'),
       schema: `x'; DROP SCHEMA billing; --`,
       colour: 'red',
@@ -137,22 +147,22 @@ export const steps: readonly Step[] = [
   },
   {
     title: 'A database that the policy does not name',
-    command: send('tour-10', { target: target('payroll'), schema: 'salaries' }),
+    does: send('tour-10', { target: target('payroll'), schema: 'salaries' }),
     expected: { state: 'failed', code: 'NOT_ALLOWED' },
   },
   {
     title: 'A database that does not exist',
-    command: send('tour-11', { target: target('missing'), schema: 'billing' }),
+    does: send('tour-11', { target: target('missing'), schema: 'billing' }),
     expected: { state: 'failed', code: 'DATABASE_NOT_FOUND' },
   },
   {
     title: 'A database whose owner has not let Drover in: the error holds the statement',
-    command: send('tour-12', { target: target('reports'), schema: 'monthly' }),
+    does: send('tour-12', { target: target('reports'), schema: 'monthly' }),
     expected: { state: 'failed', code: 'CANNOT_CREATE_IN_DATABASE' },
   },
   {
     title: 'The admin runs it, and the message that was kept is replayed',
-    command: ['dead-letters', 'replay', 'tour-12'],
+    does: ['dead-letters', 'replay', 'tour-12'],
     before: (stack) => asAdmin(stack, 'postgres', 'GRANT CREATE ON DATABASE reports TO drover_admin'),
     expected: { state: 'succeeded' },
   },
@@ -160,4 +170,5 @@ export const steps: readonly Step[] = [
   ...secretSteps,
   ...tenantSteps,
   ...repositorySteps,
+  ...objectSteps,
 ];

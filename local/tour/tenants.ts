@@ -32,29 +32,29 @@ const leaseSeconds = 61;
 export const tenantSteps: readonly Step[] = [
   {
     title: 'The platform’s own dataset in BigQuery, with its tables and views',
-    command: bootstrap('tour-27', { scope: 'system' }),
+    does: bootstrap('tour-27', { scope: 'system' }),
     expected: { state: 'succeeded' },
   },
   {
     title: 'A tenant from one message: schema, roles, login, dataset, storage, API key, quotas',
-    command: bootstrap('tour-28', acme),
+    does: bootstrap('tour-28', acme),
     expected: { state: 'succeeded' },
   },
   {
     title: 'Another one in the same database: neither sees the other',
-    command: bootstrap('tour-29', tenant('globex')),
+    does: bootstrap('tour-29', tenant('globex')),
     expected: { state: 'succeeded' },
     after: showIsolation,
   },
   {
     title: 'The first one’s message again: nothing is left to do',
-    command: bootstrap('tour-30', acme),
+    does: bootstrap('tour-30', acme),
     expected: { state: 'succeeded', changes: 0 },
   },
   {
     title:
       'One with a database of its own, whose bootstrap is killed in the middle, and finished by the next delivery',
-    command: bootstrap(
+    does: bootstrap(
       'tour-31',
       tenant('initech', { isolation: 'database', target: { instance: acme.target.instance } }),
     ),

@@ -35,16 +35,20 @@ const rules = [
   { functions: ['rotate-secret'], targets, levels, secrets: ['*'], actions: ['create', 'force'] },
   { functions: ['bootstrap-tenant'], targets, levels, actions: ['createDatabase'] },
   { functions: ['sync-repo-metadata'], targets, repositories: ['gs://*/**'], actions: [] },
+  { functions: ['grant-roles'], targets, levels, principals: ['*'], actions: [] },
+  { functions: ['ingest-object'], targets, levels, principals: ['*'], actions: [] },
 ];
 
 /**
  * @param functions that are started, beside the one for dead letters; they alone have rules in the policy
  * @param onDatabaseLog told what PostgreSQL logs
+ * @param environment more variables for the functions
  */
 export async function startCloud(
   databases: readonly string[],
   functions: readonly string[] = ['create-schema'],
   onDatabaseLog: (line: string) => void = () => undefined,
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<Cloud> {
   // There is no Google to ask who we are; looking for it takes time and warns.
   process.env['METADATA_SERVER_DETECTION'] = 'none';
@@ -58,6 +62,7 @@ export async function startCloud(
     only: [...functions, 'dead-letter'],
     entry: path.join(folder, startFile),
     onDatabaseLog,
+    environment,
     onLog: (name, line) => {
       if (/"severity":"(WARNING|ERROR)"/.test(line)) console.error(`${name}: ${line}`);
     },

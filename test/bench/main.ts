@@ -8,6 +8,8 @@ import { coldStart } from './cold-start.ts';
 import { createSchema, noOp } from './compare.ts';
 import { describeEnvironment } from './environment.ts';
 import { grantsApply, grantsNoop, grantsOne } from './grants.ts';
+import { manifest } from './manifest.ts';
+import { media } from './media.ts';
 import { rotate } from './rotate.ts';
 import { rotateUnderLoad } from './rotate-under-load.ts';
 import { rotateWave } from './rotate-wave.ts';
@@ -31,6 +33,8 @@ const benchmarks: readonly Benchmark[] = [
   syncFull,
   syncNoop,
   syncOne,
+  media,
+  manifest,
 ];
 
 const help = `Measures Drover against what the same work costs without it.
