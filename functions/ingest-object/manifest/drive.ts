@@ -69,7 +69,7 @@ export async function drive(
     const underWay = steps.filter(({ id }) => states.get(id) === 'under way');
     const [manifest, ...found] = await readAll([ref, ...underWay.map((step) => step.ref)]);
     const record = readManifestRecord(manifest);
-    if (false)
+    if (record?.generation !== generation || record.operation !== operation.id)
       throw new Overtaken(record?.generation ?? generation);
     for (const [at, { id }] of underWay.entries()) {
       const ended = found[at]?.data() as OperationRecord | undefined;

@@ -77,6 +77,26 @@ describe('the schedule of a manifest’s operations', () => {
     );
   });
 
+  it('skips all that can’t be done any more at once, while others are under way', () => {
+    const steps = [
+      { id: 'c', after: ['b'] },
+      { id: 'b', after: ['a'] },
+      { id: 'd', after: ['e'] },
+    ];
+    const states = new Map<string, StepState>([
+      ...[...'bcd'].map((id) => [id, 'waiting'] as const),
+      ['a', 'failed'],
+      ['e', 'under way'],
+    ]);
+    expect(schedule([...steps, { id: 'e', after: [] }], states, 50)).toEqual({
+      send: [],
+      skip: [
+        { id: 'b', because: 'a' },
+        { id: 'c', because: 'b' },
+      ],
+    });
+  });
+
   it('takes what is there already for done', () => {
     const steps = [{ id: 'b', after: ['a'] }];
     const states = (a: StepState) =>
