@@ -11,6 +11,7 @@ export const long = [
   'test/e2e/{bootstrap,remove}-tenant.test.ts',
   'test/e2e/*.*.test.ts',
   'test/functions/bootstrap-tenant/saga.crash.test.ts',
+  'test/functions/ingest-object/media/crash.test.ts',
   'test/functions/rotate-secret/tenant-keys.test.ts',
   'test/shared/archive/**/*.test.ts',
 ];

@@ -69,7 +69,7 @@ async function stop(server: Server, log: Logger, signal: string): Promise<void> 
   const aborted = await drain(patienceMs / 2);
   server.closeIdleConnections();
   await Promise.allSettled([
-    closePools(patienceMs / 8),
+    closePools(patienceMs / 4),
     closeFirestore(),
     closePubSub(),
     closeSecretManager(),

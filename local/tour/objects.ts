@@ -70,9 +70,8 @@ async function lake(sky: string): Promise<Buffer> {
     <rect width="1800" height="1500" fill="url(#sky)"/><rect y="1500" width="1800" height="900" fill="#27506b"/>
     <path d="M0 1500 L500 900 L950 1500 Z M600 1500 L1200 700 L1800 1500 Z" fill="#3c4a3a"/>
     <circle cx="1400" cy="380" r="120" fill="#fff4c8"/></svg>`;
-  return sharp(Buffer.from(picture))
-    .rotate(270)
-    .flatten()
+  const onItsSide = await sharp(Buffer.from(picture)).rotate(270).flatten().png().toBuffer();
+  return sharp(onItsSide)
     .jpeg({ quality: 90 })
     .withExif({
       IFD0: { Make: 'Acme', Model: 'Box Camera 3', Orientation: '6' },
@@ -132,6 +131,7 @@ async function showGrants(stack: Stack): Promise<boolean> {
   const { instance, database } = target('app');
   const shown = await drover(['grants', 'who', `${instance}/${database}`], stack);
   const lines = shown.split('\n').filter((line) => line.includes('ledger'));
-  for (const line of lines) console.log(`      ${line.trim()}`);
+  for (const line of lines.slice(1))
+    console.log(`      ${line.trim().split(/ {2,}/).slice(0, 4).join('  ')}`);
   return lines.length > 1;
 }

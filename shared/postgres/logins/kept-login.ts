@@ -3,6 +3,7 @@ import { classify } from '../../operation/classify.ts';
 import { OperationError } from '../../operation/errors.ts';
 import type { Logger } from '../../telemetry/log.ts';
 import type { Login, Pools } from '../pools.ts';
+import { beforePoolsClose } from '../process-pools.ts';
 import { rejection } from '../rejection.ts';
 import { sql } from '../sql.ts';
 import { isServerError } from '../sqlstate.ts';
@@ -169,3 +170,4 @@ async function sweep(pools: Pools, owned: NamedFor, log: Logger | undefined): Pr
 
 /** Those of this process. */
 export const keptLogins = createKeptLogins();
+beforePoolsClose((deadlineMs) => keptLogins.drop(deadlineMs));
