@@ -4,6 +4,7 @@ import { framesOfPng, isComplete } from './complete.ts';
 import { damaged, tooLarge } from './errors.ts';
 import { decodeHeic, maxHeicPixels } from './heic.ts';
 import { readHeif } from './heif.ts';
+import { memoryOf } from './memory.ts';
 import type { ImageType } from './model.ts';
 import { type Pixels, type Size, turnedSize } from './pixels.ts';
 
@@ -16,7 +17,7 @@ export interface Header {
   readonly orientation: number;
   readonly frames: number;
   readonly exif: Buffer | undefined;
-  /** What its decoder takes, in bytes: some have to hold all of an image, however small it is wanted. */
+  /** What its decoder takes of pixels, in bytes: some have to hold all of an image, however small it is wanted. */
   readonly memory: number;
 }
 
@@ -53,8 +54,12 @@ const formats: Readonly<Record<Exclude<ImageType, 'image/heic'>, string>> = {
 const patience = 120;
 /** Those bytes, of libheif in WebAssembly: 8 while it decodes, and 3 of the pixels that are taken out. */
 const heicBytes = 11;
-/** What all decoders together may take of the 512 MiB of a process; half of the rest is what a process begins with. */
-export const maxMemory = 300 * 1024 ** 2;
+/** What the pixels of an image may take, of the 512 MiB of a process that begins with 120 and has clients of Google's. */
+const maxMemory = 240 * 1024 ** 2;
+/** What any decoder takes besides. */
+const decoderBytes = 32 * 1024 ** 2;
+/** Images wait for each other where decoding them would take more together; the largest HEIC is decoded alone. */
+const memory = memoryOf(maxMemory + decoderBytes);
 
 const fullQuality = 90;
 /** What JPEG has room for in each direction. */
@@ -89,8 +94,8 @@ async function headerOf(content: Buffer, type: Exclude<ImageType, 'image/heic'>)
   return {
     type,
     size: { width, height },
-    // libheif turns an AVIF, as it does a HEIC; an orientation that there isn't, isn't
-    orientation: type === 'image/avif' || orientation < 1 || orientation > 8 ? 1 : orientation,
+    // libheif turns an AVIF, as it does a HEIC; libvips knows of no other orientations than there are
+    orientation: type === 'image/avif' ? 1 : orientation,
     frames: isAnimation ? pages : type === 'image/png' ? framesOfPng(content) : 1,
     exif: metadata.exif,
     memory: area * bytesOf(type, metadata),
@@ -116,9 +121,10 @@ function headerOfHeic(content: Buffer): Header {
  * How much a decoder has in memory for each pixel of an image, in bytes: measured with 50 million of them, at worst of
  * what a header leaves open. Nothing to speak of where rows come one after the other.
  */
-function bytesOf(type: ImageType, { isProgressive, depth, channels, pages = 1 }: Metadata): number {
+function bytesOf(type: ImageType, metadata: Metadata): number {
+  const { isProgressive, depth, channels, chromaSubsampling, pages = 1 } = metadata;
   const deep = depth === 'uchar' ? 1 : 2;
-  if (type === 'image/jpeg') return isProgressive ? channels * 2 : 0;
+  if (type === 'image/jpeg') return isProgressive ? (chromaSubsampling === '4:2:0' ? 3 : channels * 2) : 0;
   if (type === 'image/png') return isProgressive ? channels * deep * 1.25 : 0;
   if (type === 'image/avif') return deep === 1 ? 18 : 24;
   if (type === 'image/gif') return 6;
@@ -137,7 +143,18 @@ export async function decode(
   sizeFor: (original: Size) => Size,
   signal: AbortSignal,
 ): Promise<Decoded> {
-  if (header.type === 'image/heic') return await decodeAllOfHeic(content, header, sizeFor, signal);
+  const decodeIt = header.type === 'image/heic' ? decodeAllOfHeic : decodeByLibvips;
+  return await memory.run(header.memory + decoderBytes, signal, () =>
+    decodeIt(content, header, sizeFor, signal),
+  );
+}
+
+async function decodeByLibvips(
+  content: Buffer,
+  header: Header,
+  sizeFor: (original: Size) => Size,
+  signal: AbortSignal,
+): Promise<Decoded> {
   const { type, orientation } = header;
   const size = turnedSize(header.size, orientation);
   // turned when it is small, for an image can only be turned as a whole
@@ -175,28 +192,33 @@ async function decodeStored(
 
 async function decodeAllOfHeic(
   content: Buffer,
-  { size: claimed, memory }: Header,
+  { size: claimed, memory: needed }: Header,
   sizeFor: (original: Size) => Size,
   signal: AbortSignal,
 ): Promise<Decoded> {
   const { icc, primaries } = readHeif(content) ?? {};
-  const task = {
-    content,
-    maxPixels: claimed.width * claimed.height,
-    colours: toSrgb(icc, primaries),
-    memory,
-  };
+  const maxPixels = claimed.width * claimed.height;
+  const task = { content, maxPixels, colours: toSrgb(icc, primaries), memory: needed };
   const all = await decodeHeic(task, signal);
-  const { width, height } = all;
-  const wanted = sizeFor({ width, height });
-  const pixels = await rawOf(fromPixels(all).resize(wanted.width, wanted.height, { fit: 'fill' }));
-  signal.throwIfAborted();
-  const full = await fromPixels(all)
-    .flatten({ background: 'white' })
-    .resize(maxJpegSide, maxJpegSide, { fit: 'inside', withoutEnlargement: true })
-    .jpeg({ quality: fullQuality })
-    .toBuffer();
-  return { pixels, size: { width, height }, doubts: [], full };
+  try {
+    const { width, height } = all;
+    const wanted = sizeFor({ width, height });
+    const pixels = await rawOf(fromPixels(all).resize(wanted.width, wanted.height, { fit: 'fill' }));
+    signal.throwIfAborted();
+    const full = await fromPixels(all)
+      .flatten({ background: 'white' })
+      .resize(maxJpegSide, maxJpegSide, { fit: 'inside', withoutEnlargement: true })
+      .jpeg({ quality: fullQuality })
+      .toBuffer();
+    return { pixels, size: { width, height }, doubts: [], full };
+  } finally {
+    giveBack(all);
+  }
+}
+
+/** Pixels are a lot, and would be kept until there is garbage enough to collect. */
+function giveBack({ data: { buffer } }: Pixels): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** For `sharp` to go on with. */

@@ -1,9 +1,8 @@
 import type { PreviewSettings } from '../../../shared/routes.ts';
-import { decode, maxMemory, readHeader } from './decode.ts';
+import { decode, readHeader } from './decode.ts';
 import { readExif } from './exif.ts';
-import { memoryOf } from './memory.ts';
 import type { ImageFacts, RenderedPreview } from './model.ts';
-import type { Pixels } from './pixels.ts';
+import type { Pixels, Size } from './pixels.ts';
 import { placeholderOf, placeholderSide } from './placeholder.ts';
 import { planPreviews, renderPreviews, sizeForAll } from './previews.ts';
 import { typeOf } from './type.ts';
@@ -23,9 +22,6 @@ export interface OpenedImage {
   previews(): AsyncIterable<RenderedPreview>;
 }
 
-/** Decoders that hold whole images wait for each other where they would take more together. */
-const memory = memoryOf(maxMemory);
-
 const fullFile = 'full.jpg';
 
 /**
@@ -41,14 +37,9 @@ export async function openImage(content: Buffer, options: ImageOptions): Promise
   return await unlessAborted(signal, async () => {
     const type = await typeOf(content);
     const header = await readHeader(content, type, limit);
-    const { pixels, size, doubts, full } = await memory.run(header.memory, signal, () =>
-      decode(
-        content,
-        header,
-        (original) => sizeForAll(planPreviews(previews, original), original, placeholderSide),
-        signal,
-      ),
-    );
+    const sizeFor = (original: Size) =>
+      sizeForAll(planPreviews(previews, original), original, placeholderSide);
+    const { pixels, size, doubts, full } = await decode(content, header, sizeFor, signal);
     const { doubts: exifDoubts, ...camera } = readExif(header.exif, { gps, now: new Date() });
     const facts = {
       type,

@@ -53,7 +53,8 @@ test.each([0, 9, 1000])('an orientation that there isn’t is none: %i', async (
   // tag 0x0112 of type 3, one of them, and then it
   const at = image.indexOf(Buffer.from([0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0]));
   image.writeUInt16LE(orientation, at + 8);
-  const { previews } = await openAll(image);
+  const { facts, previews } = await openAll(image);
+  expect(facts).toMatchObject({ width: 64, height: 48, doubts: [] });
   expect(await quarters(previews[0]?.content ?? image)).toEqual(['red', 'green', 'blue', 'yellow']);
 });
 
