@@ -116,12 +116,13 @@ async function startAll(
   const databasePort = (await options.proxyFor?.(cluster)) ?? cluster.port;
   const functions = new Map<string, FunctionProcess>();
   await Promise.all(
-    manifests.map(async ({ name, permissions }, index) => {
+    manifests.map(async ({ name, permissions, environment: own }, index) => {
       if (options.only?.includes(name) === false) return;
       const running = await startFunction({
         name,
         port: options.ports === 'fixed' ? fixedPorts.functions + index : await findFreePort(),
         environment: {
+          ...own,
           ...environment,
           ...functionSettings(name, databasePort, options.policy, adminApi),
           ...(permissions.database && { GOOGLE_APPLICATION_CREDENTIALS: credentials.fileOf(name) }),

@@ -31,6 +31,8 @@ export const manifestSchema = z.strictObject({
   memoryMib: z.number().int(),
   /** Messages that one instance handles at a time. */
   concurrency: z.number().int().min(1).max(1000),
+  /** Variables of its own, beside its settings: for what is read before any of its code runs. */
+  environment: z.record(z.string().regex(/^[A-Z][A-Z0-9_]*$/), z.string()).default({}),
   permissions: z.strictObject({
     /** IAM roles on the project. */
     roles: z.array(z.string()),

@@ -4,9 +4,9 @@ import { framesOfPng, isComplete } from './complete.ts';
 import { damaged, tooLarge } from './errors.ts';
 import { decodeHeic, maxHeicPixels } from './heic.ts';
 import { readHeif } from './heif.ts';
-import { memoryOf } from './memory.ts';
 import type { ImageType } from './model.ts';
 import { type Pixels, type Size, turnedSize } from './pixels.ts';
+import { roomOf } from './room.ts';
 
 /** What an image says of itself, before anything of it is decoded. */
 export interface Header {
@@ -59,7 +59,7 @@ const maxMemory = 240 * 1024 ** 2;
 /** What any decoder takes besides. */
 const decoderBytes = 32 * 1024 ** 2;
 /** Images wait for each other where decoding them would take more together; the largest HEIC is decoded alone. */
-const memory = memoryOf(maxMemory + decoderBytes);
+const memory = roomOf(maxMemory + decoderBytes);
 
 const fullQuality = 90;
 /** What JPEG has room for in each direction. */

@@ -12,14 +12,14 @@ import type { ObjectEvent } from '../message.ts';
 import { refuse, settle, settledOutcome } from './gone.ts';
 import { openImage } from './image.ts';
 import { ingestedOutcome, unchangedOutcome } from './outcome.ts';
+import { roomOf } from './room.ts';
 import { type Row, readRow, writeRow } from './row.ts';
 import { listPreviews, objectOf, storePreviews, sweepPreviews } from './store.ts';
 import { ensureTable, withTable } from './table.ts';
 import { type Media, mediaOf, TenantGone } from './target.ts';
-import { createTurns } from './turns.ts';
 
-/** So many images are in memory at a time: libvips works on each with all processors. */
-const inMemory = createTurns(2);
+/** What files that are being read may take at a time; what becomes of them is bounded where they are decoded. */
+const contents = roomOf(100 * 1024 ** 2);
 
 /** This event's generation is no longer the live one. */
 class Overtaken extends Error {
@@ -68,7 +68,7 @@ export async function ingestMedia(
 
 async function ingestLive(media: Media, live: StoredObject, operation: OperationContext): Promise<Outcome> {
   refuseSize(media, live);
-  const endTurn = await inMemory.take(operation.signal);
+  const giveBack = await contents.take(live.bytes, operation.signal);
   try {
     if (operation.dryRun) {
       const made = await ensureTable(media.place, operation);
@@ -76,7 +76,7 @@ async function ingestLive(media: Media, live: StoredObject, operation: Operation
     }
     return await withTable(media.place, operation, ingestWith);
   } finally {
-    endTurn();
+    giveBack();
   }
 
   /** @param client undefined where there is no table, in a dry run */
@@ -85,7 +85,7 @@ async function ingestLive(media: Media, live: StoredObject, operation: Operation
     if (row && (await isDone(media, row, operation)))
       return unchangedOutcome(media, row, await sweepPreviews(media, row, operation));
     const { previews, gps, pixels } = media.route;
-    const image = await openImage(await read(media, operation), {
+    const image = await openImage(await read(live, operation), {
       previews,
       pixels,
       gps,
@@ -96,8 +96,8 @@ async function ingestLive(media: Media, live: StoredObject, operation: Operation
       const ingested = { facts: image.facts, previews: stored };
       if (operation.dryRun || client === undefined)
         return ingestedOutcome(media, made, { ...ingested, former: row, deleted: 0 });
-      // What is left to do takes no memory.
-      endTurn();
+      // What is left to do takes none.
+      giveBack();
       const { isWritten, former } = await writeRow(client, media, ingested, operation);
       if (!isWritten) throw new Overtaken();
       const now = { generation: media.generation, previews: stored };
@@ -147,9 +147,10 @@ async function isDone(
   return previews.every(({ object, bytes }) => there.get(object) === bytes);
 }
 
-async function read(media: Media, { signal }: OperationContext): Promise<Buffer> {
+/** Exactly the generation that was found to be live. */
+async function read(live: StoredObject, { signal }: OperationContext): Promise<Buffer> {
   try {
-    return await readObject({ ...objectOf(media), generation: media.generation }, signal);
+    return await readObject(live, signal);
   } catch (error) {
     if (error instanceof OperationError && error.code === 'GOOGLE_NOT_FOUND') throw new Overtaken();
     throw error;

@@ -6,14 +6,14 @@ import { asOwner } from '../../../shared/postgres/logins/owner-transaction.ts';
 import { isServerError } from '../../../shared/postgres/sqlstate.ts';
 import { type EnsuredSchema, ensureSchema, isManagedSchema } from '../../../shared/schemas/ensure.ts';
 import { createTable, inspectTable, tableMarker } from './definition.ts';
+import { roomOf } from './room.ts';
 import type { TablePlace } from './target.ts';
-import { createTurns, type Turns } from './turns.ts';
 
 /** Tables that this process knows to be there. */
 const known = new Set<string>();
 
 /** Who makes a table, one after the other: the second finds it there. */
-const making = new Map<string, Turns>();
+const making = new Map<string, ReturnType<typeof roomOf>>();
 
 const asItIs: EnsuredSchema = { exists: true, changes: [], notes: [], statements: [] };
 
@@ -26,17 +26,14 @@ const asItIs: EnsuredSchema = { exists: true, changes: [], notes: [], statements
 export async function ensureTable(place: TablePlace, operation: OperationContext): Promise<EnsuredSchema> {
   const key = keyOf(place);
   if (known.has(key)) return asItIs;
-  const turns = making.get(key) ?? createTurns(1);
-  making.set(key, turns);
-  const end = await turns.take(operation.signal);
-  try {
+  const room = making.get(key) ?? roomOf(1);
+  making.set(key, room);
+  return room.run(1, operation.signal, async () => {
     if (known.has(key)) return asItIs;
     const made = await makeTable(place, operation);
     if (made.exists) known.add(key);
     return made;
-  } finally {
-    end();
-  }
+  });
 }
 
 async function makeTable(place: TablePlace, operation: OperationContext): Promise<EnsuredSchema> {

@@ -15,6 +15,8 @@ export interface StoredObject extends ObjectGeneration {
   readonly bytes: number;
   /** Base64 of the big-endian checksum, as Cloud Storage and its tools write it. */
   readonly crc32c: string;
+  /** Whether Cloud Storage knows its MD5, which takes a tenth of the time to check: of one composed of others it doesn't. */
+  readonly hasMd5: boolean;
   /** As its writer said, which may be wrong; undefined where he said nothing. */
   readonly contentType: string | undefined;
   /** When this generation was written. */
@@ -72,7 +74,7 @@ export async function unlessMissing<T>(calling: Promise<T>): Promise<T | undefin
 
 /** An object as the official client describes it. */
 export function storedObject({ bucket, name }: ObjectPlace, given: FileMetadata): StoredObject {
-  const { generation, metageneration, size, crc32c, contentType, timeCreated, metadata } = given;
+  const { generation, metageneration, size, crc32c, md5Hash, contentType, timeCreated, metadata } = given;
   if ([generation, metageneration, size, timeCreated].includes(undefined) || crc32c === undefined)
     throw new Error(`Cloud Storage described ${formatPlace({ bucket, name })} without a generation or size`);
   const noted = Object.entries(metadata ?? {}).map(([key, value]) => [key, String(value)] as const);
@@ -83,6 +85,7 @@ export function storedObject({ bucket, name }: ObjectPlace, given: FileMetadata)
     metageneration: String(metageneration),
     bytes: Number(size),
     crc32c,
+    hasMd5: md5Hash !== undefined,
     contentType,
     createdAt: new Date(String(timeCreated)),
     metadata: Object.fromEntries(noted),

@@ -6,6 +6,9 @@ import { rejection } from '../../postgres/rejection.ts';
 import { call, explainStorageError, formatPlace, storage } from './client.ts';
 import type { ObjectGeneration, StoredObject } from './objects.ts';
 
+/** One generation of an object; where it is known to have an MD5, it is checked by that. */
+type ReadableObject = ObjectGeneration & Partial<Pick<StoredObject, 'hasMd5'>>;
+
 /**
  * Reads one generation of an object from its beginning to its end. The stream ends with an error where the bytes that
  * arrived are not those that were stored; see {@link explainStorageError}.
@@ -14,13 +17,14 @@ import type { ObjectGeneration, StoredObject } from './objects.ts';
  *   the rest of reading
  */
 export async function openObject(
-  object: ObjectGeneration,
+  object: ReadableObject,
   signal: AbortSignal,
   isChecked = false,
 ): Promise<Readable> {
   const { bucket, name, generation } = object;
+  const validation = isChecked ? false : object.hasMd5 ? 'md5' : 'crc32c';
   const file = askedOnce((await storage()).bucket(bucket).file(name, { generation }));
-  const stream = file.createReadStream({ validation: isChecked ? false : 'crc32c', decompress: false });
+  const stream = file.createReadStream({ validation, decompress: false });
   const { promise: answered, resolve, reject } = Promise.withResolvers<void>();
   stream.once('error', reject).once('response', (answer: Readable) => {
     // The client itself listens to the answer more than ten times over, of which Node would warn as of a leak.
@@ -41,7 +45,7 @@ export async function openObject(
 }
 
 /** Reads an object that fits into memory. */
-export async function readObject(object: ObjectGeneration, signal: AbortSignal): Promise<Buffer> {
+export async function readObject(object: ReadableObject, signal: AbortSignal): Promise<Buffer> {
   return call(object, signal, async () => buffer(await openObject(object, signal)));
 }
 

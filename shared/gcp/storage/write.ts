@@ -57,7 +57,8 @@ function settingsOf({
   ifGenerationMatch,
 }: Omit<WriteOptions, 'signal'>) {
   return {
-    validation: 'crc32c',
+    // Whole objects have one, and Node has it from OpenSSL; CRC32C is computed in JavaScript.
+    validation: 'md5',
     metadata: {
       contentType,
       ...(cacheControl !== undefined && { cacheControl }),

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { decodeHeic } from '../../../../functions/ingest-object/media/heic.ts';
 import { openImage } from '../../../../functions/ingest-object/media/image.ts';
-import { memoryOf } from '../../../../functions/ingest-object/media/memory.ts';
+import { roomOf } from '../../../../functions/ingest-object/media/room.ts';
 import { fixture, openAll, quartered, standard } from './images.fixture.ts';
 
 const reason = new Error('time is up');
@@ -97,7 +97,7 @@ describe('work that takes memory', () => {
   }
 
   test('waits for as much as it needs, in the order in which it came', async () => {
-    const memory = memoryOf(100);
+    const memory = roomOf(100);
     const jobs = [60, 60, 30].map((bytes) => ({ bytes, ...job() }));
     const all = jobs.map(({ bytes, work }) => memory.run(bytes, never, work));
     const started = () => jobs.map(({ state }) => state.started);
@@ -112,7 +112,7 @@ describe('work that takes memory', () => {
   });
 
   test('runs alone where it needs more than there is', async () => {
-    const memory = memoryOf(100);
+    const memory = roomOf(100);
     const [small, big] = [job(), job()];
     const first = memory.run(1, never, small.work);
     const second = memory.run(1000, never, big.work);
@@ -127,7 +127,7 @@ describe('work that takes memory', () => {
   });
 
   test('gives up its place when it is aborted, and what it had when it fails', async () => {
-    const memory = memoryOf(100);
+    const memory = roomOf(100);
     const abort = new AbortController();
     const [first, third] = [job(), job()];
     const running = memory.run(60, never, first.work);

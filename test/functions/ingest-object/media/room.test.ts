@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createTurns } from '../../../../functions/ingest-object/media/turns.ts';
+import { roomOf } from '../../../../functions/ingest-object/media/room.ts';
 
 const { signal } = new AbortController();
 
-describe('turns', () => {
-  it('are taken by so many at a time, in the order in which they came, however many leave the line', async () => {
+describe('room, of which each takes the same,', () => {
+  it('is taken by so many at a time, in the order in which they came, however many leave the line', async () => {
     const action = fc.oneof(
       fc.constant({ kind: 'take' as const }),
       fc.record({ kind: fc.constantFrom('end' as const, 'leave' as const), which: fc.nat() }),
@@ -15,7 +15,7 @@ describe('turns', () => {
         fc.integer({ min: 1, max: 3 }),
         fc.array(action, { maxLength: 40 }),
         async (most, actions) => {
-          const turns = createTurns(most);
+          const turns = roomOf(most);
           // The same, as it should be.
           let line: { controller: AbortController; number: number }[] = [];
           let number = 0;
@@ -26,7 +26,7 @@ describe('turns', () => {
             if (one.kind === 'take') {
               const mine = number++;
               const controller = new AbortController();
-              turns.take(controller.signal).then(
+              turns.take(1, controller.signal).then(
                 (end) => at.set(mine, end),
                 () => undefined,
               );
@@ -53,10 +53,10 @@ describe('turns', () => {
   });
 
   it('are nobody’s who has gone before', async () => {
-    const turns = createTurns(1);
+    const turns = roomOf(1);
     const gone = AbortSignal.abort(new Error('gone'));
 
-    await expect(turns.take(gone)).rejects.toThrow('gone');
-    await turns.take(signal);
+    await expect(turns.take(1, gone)).rejects.toThrow('gone');
+    await turns.take(1, signal);
   });
 });
