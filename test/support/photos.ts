@@ -19,12 +19,11 @@ const quality = 90;
 /** Makes a picture that compresses like a photograph: a sky, hills and things before them, and a sensor's noise. */
 export async function photograph(wanted: Photograph): Promise<Buffer> {
   const { width, height, format, exif = {}, orientation } = wanted;
-  const turned = orientation === undefined ? {} : { Orientation: String(orientation) };
-  const tags = { ...exif, IFD0: { ...exif.IFD0, ...turned } };
   const image = sharp(landscape(wanted), { raw: { width, height, channels: 3 } });
-  const tagged = Object.values(tags).some((directory) => Object.keys(directory ?? {}).length > 0);
-  const encoded = (tagged ? image.withExif(tags) : image).toFormat(format, { quality });
-  return await encoded.toBuffer();
+  if (Object.keys(exif).length > 0) image.withExif(exif);
+  // Among the tags it would be overwritten.
+  if (orientation !== undefined) image.withMetadata({ orientation });
+  return await image.toFormat(format, { quality }).toBuffer();
 }
 
 /** The EXIF of a photograph as a camera writes it: when it was taken, by what and, if wanted, where. */

@@ -18,8 +18,12 @@ import { listPreviews, objectOf, storePreviews, sweepPreviews } from './store.ts
 import { ensureTable, withTable } from './table.ts';
 import { type Media, mediaOf, TenantGone } from './target.ts';
 
-/** What files that are being read may take at a time; what becomes of them is bounded where they are decoded. */
+/**
+ * What files may take at a time that are being read, and what goes with each: pictures of its previews, and copies on their way. What
+ * decoding takes is bounded where that is done.
+ */
 const contents = roomOf(100 * 1024 ** 2);
+const leastBytes = 32 * 1024 ** 2;
 
 /** This event's generation is no longer the live one. */
 class Overtaken extends Error {
@@ -68,7 +72,7 @@ export async function ingestMedia(
 
 async function ingestLive(media: Media, live: StoredObject, operation: OperationContext): Promise<Outcome> {
   refuseSize(media, live);
-  const giveBack = await contents.take(live.bytes, operation.signal);
+  const giveBack = await contents.take(Math.max(live.bytes, leastBytes), operation.signal);
   try {
     if (operation.dryRun) {
       const made = await ensureTable(media.place, operation);
