@@ -27,6 +27,9 @@ const pattern = z
     if (new Set(names).size < names.length) problem('names the same part twice');
     if ((given.match(/\*\*/g)?.length ?? 0) > 1) problem('has ** twice');
     if (/^[*{]/.test(given)) problem('must begin with the name of a folder, or it covers what Drover writes');
+    // Three could be told apart in so many ways that a long name would take minutes.
+    if (given.split('/').some((part) => (part.match(/\*\*|\*|\{/g)?.length ?? 0) > 2))
+      problem('has more than two of *, ** and {names} between slashes');
     const folder = reserved.find((name) => given.replace(tenantsFolder, '').startsWith(name));
     if (folder !== undefined) problem(`covers ${folder}, which Drover writes to`);
     if (given.startsWith(tenantsFolder) && /^[*{]/.test(given.slice(tenantsFolder.length)))

@@ -14,7 +14,7 @@ const name = 'sync-repo-metadata';
 
 /**
  * Asks for the sync of a repository whose archive was uploaded. Whether it is allowed, and what becomes of it, is that
- * operation's, whose id is made of the archive's generation.
+ * operation's, whose id is made of what is asked for, the archive's generation among it.
  *
  * @throws OperationError `NOT_A_REPOSITORY` where the object's name makes none
  */
@@ -34,7 +34,8 @@ export async function syncArchive(
     return ended(live ? 'SUPERSEDED' : 'GONE', `${formatPlace(place)} #${generation}: ${what} by now.`);
   }
   const message = messageFor(event, matched);
-  const id = `archive-${hash(bucket, object, generation).slice(0, 40)}`;
+  // Of the whole message: sent again after the route has changed, it asks for something else.
+  const id = `archive-${hash(JSON.stringify(message)).slice(0, 40)}`;
   const sync = { function: name, operationId: id, repository: message.repository };
   const change = {
     action: 'create',

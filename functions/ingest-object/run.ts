@@ -10,9 +10,9 @@ export async function ingest(message: IngestObjectMessage, operation: OperationC
   if (message.event === 'PLAN_MANIFEST') {
     return (await import('./manifest/run.ts')).planManifest(message, operation);
   }
-  const matched = routeOf(message, config().DROVER_ROUTES);
-  const why = matched ? undefined : whyIgnored(message);
-  if (matched === undefined || why !== undefined) return ignored(why ?? '');
+  // What consoles show as a folder is an object without content, under whatever route.
+  const matched = message.object.endsWith('/') ? undefined : routeOf(message, config().DROVER_ROUTES);
+  if (matched === undefined) return ignored(whyIgnored(message));
   return withFailureKept(message, operation, async () => {
     const outcome = await go(message, matched, operation);
     await withdrawFailure(message, operation);

@@ -33,6 +33,7 @@ describe('an object that no route covers', () => {
 
   it('that is a folder of a route is ignored as one', async () => {
     expect(await cloud.ingested('manifests/', '')).toMatchObject(noted('IGNORED'));
+    expect(await cloud.ingested('photos/alice/original/2026/', '')).toMatchObject(noted('IGNORED'));
   });
 
   it('and that Drover writes itself is nobody’s event', async () => {

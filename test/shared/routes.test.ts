@@ -164,6 +164,7 @@ describe('a route', () => {
     ['a name twice', { ...photos, objects: 'photos/{user}/{user}/**' }, /twice/],
     ['** twice', { ...photos, objects: 'photos/{user}/**/**' }, /\*\* twice/],
     ['a user that is part of a name', { ...photos, objects: 'photos/{user}-*' }, /folder of its own/],
+    ['three that vary between slashes', { ...archive, objects: 'repositories/*-*-**.zip' }, /more than two/],
     ['no target', { ...photos, target: undefined }, /is needed/],
     ['no schema', { ...photos, schema: undefined }, /is needed/],
     ['a target beside a tenant', { ...photos, objects: 'tenants/{tenant}/a/{user}/**' }, /no place/],

@@ -72,9 +72,20 @@ export async function unlessMissing<T>(calling: Promise<T>): Promise<T | undefin
   }
 }
 
-/** An object as the official client describes it. */
+/**
+ * An object as the official client describes it.
+ *
+ * @throws OperationError `OBJECT_ENCRYPTED` (permanent) with a key of its writer's: Cloud Storage then keeps its checksums to itself
+ */
 export function storedObject({ bucket, name }: ObjectPlace, given: FileMetadata): StoredObject {
   const { generation, metageneration, size, crc32c, md5Hash, contentType, timeCreated, metadata } = given;
+  if (given.customerEncryption !== undefined) {
+    const place = formatPlace({ bucket, name });
+    throw new OperationError(
+      'OBJECT_ENCRYPTED',
+      `${place} is encrypted with a key that its writer keeps: write it without one, or with one of Cloud KMS`,
+    );
+  }
   if ([generation, metageneration, size, timeCreated].includes(undefined) || crc32c === undefined)
     throw new Error(`Cloud Storage described ${formatPlace({ bucket, name })} without a generation or size`);
   const noted = Object.entries(metadata ?? {}).map(([key, value]) => [key, String(value)] as const);

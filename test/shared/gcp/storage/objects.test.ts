@@ -1,7 +1,12 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listObjects } from '../../../../shared/gcp/storage/folder.ts';
 import { noteOnObject } from '../../../../shared/gcp/storage/notes.ts';
-import { findGeneration, findObject, type StoredObject } from '../../../../shared/gcp/storage/objects.ts';
+import {
+  findGeneration,
+  findObject,
+  type StoredObject,
+  storedObject,
+} from '../../../../shared/gcp/storage/objects.ts';
 import { signReadUrl } from '../../../../shared/gcp/storage/sign.ts';
 import { writeObject } from '../../../../shared/gcp/storage/write.ts';
 import { bucket, contentType, get, useStorage } from './fixture.ts';
@@ -42,5 +47,15 @@ describe('an object', () => {
 
     const noted = { ...written, metageneration: '2', metadata: { seen: 'yes' } };
     expect(await find()).toEqual([noted, noted, noted]);
+  });
+});
+
+describe('an object that its writer has encrypted with a key of his own', () => {
+  it('is refused for good: its checksums are not told, and nobody else can read it', () => {
+    const customerEncryption = { encryptionAlgorithm: 'AES256', keySha256: 'x' };
+    const given = { generation: '1', metageneration: '1', size: '3', timeCreated: '2026-01-01T00:00:00Z' };
+    expect(() => storedObject({ bucket: 'b', name: 'a' }, { ...given, customerEncryption })).toThrow(
+      expect.objectContaining({ code: 'OBJECT_ENCRYPTED', retryable: false }),
+    );
   });
 });
