@@ -8,7 +8,7 @@ import { closeFirestore } from '../shared/gcp/firestore.ts';
 import { closeKms } from '../shared/gcp/kms.ts';
 import { closePubSub } from '../shared/gcp/pubsub.ts';
 import { closeSecretManager } from '../shared/gcp/secretmanager.ts';
-import { drain } from '../shared/operation/running.ts';
+import { drain, refuseWork } from '../shared/operation/running.ts';
 import { closePools } from '../shared/postgres/process-pools.ts';
 import { createLogger, type Logger } from '../shared/telemetry/log.ts';
 import { limitBytesInFlight } from './admission.ts';
@@ -66,6 +66,7 @@ async function stop(server: Server, log: Logger, signal: string): Promise<void> 
     process.exit(1);
   }, patienceMs).unref();
   server.close();
+  refuseWork();
   const aborted = await drain(patienceMs / 2);
   server.closeIdleConnections();
   await Promise.allSettled([

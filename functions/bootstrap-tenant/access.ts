@@ -20,6 +20,8 @@ export function access(message: BootstrapTenantMessage): AccessRequest {
           ...(message.isolation === 'database' ? ['createDatabase'] : []),
           ...(message.reuse ? ['reuse'] : []),
           ...(message.restore === undefined ? [] : ['restore']),
+          // A plan is of the platform's making; limits are whatever the message says.
+          ...(message.quotas === undefined ? [] : ['quotas']),
         ],
       };
   }

@@ -3,6 +3,7 @@ import type { OperationContext } from '../../shared/operation/definition.ts';
 import { OperationError } from '../../shared/operation/errors.ts';
 import type { TenantDecision } from '../../shared/registry/tenants/decide.ts';
 import type { TenantPlace, TenantRecord, TenantSettings } from '../../shared/registry/tenants/model.ts';
+import { mismatchOf } from '../../shared/tenants/mismatch.ts';
 import { placeOf } from '../../shared/tenants/place.ts';
 import { type Plan, withQuotas } from '../../shared/tenants/plans.ts';
 import type { TenantMessage } from './message.ts';
@@ -110,24 +111,11 @@ function limitsOf(name: string): Plan {
 }
 
 /** @throws OperationError `TENANT_MISMATCH` where a message says something else of a tenant than is so */
-function refuseMismatch(
-  message: TenantMessage,
-  { tenant, isolation, place, features, level, restored }: TenantRecord,
-): void {
-  const { target, restore } = message;
-  const differing = [
-    ['isolation', isolation, message.isolation],
-    ['target.instance', place.instance, target.instance],
-    ['target.database', place.database, target.database ?? place.database],
-    ['features.opaqueNames', features.opaqueNames, message.features.opaqueNames],
-    ['level', level, message.level],
-    ['restore', restored, restore ?? restored],
-  ].find(([, is, wanted]) => is !== wanted);
-  if (differing === undefined) return;
-  const [path, is, wanted] = differing;
-  throw new OperationError(
-    'TENANT_MISMATCH',
-    `The tenant ${tenant} is there, with ${path} ${JSON.stringify(is)} and not ${JSON.stringify(wanted)}. That can't be changed.`,
-    { details: { problems: [{ path: `data.${path}`, message: `is ${JSON.stringify(is)}` }] } },
-  );
+function refuseMismatch(message: TenantMessage, found: TenantRecord): void {
+  const mismatch = mismatchOf(message, found);
+  if (mismatch === undefined) return;
+  const { path, is } = mismatch;
+  throw new OperationError('TENANT_MISMATCH', mismatch.message, {
+    details: { problems: [{ path: `data.${path}`, message: `is ${JSON.stringify(is)}` }] },
+  });
 }

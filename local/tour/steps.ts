@@ -39,7 +39,7 @@ export const tourPolicy = {
       functions: ['bootstrap-tenant'],
       targets: [`${localInstance}/app`, `${localInstance}/tenant_*`],
       levels: ['owner'],
-      actions: ['system', 'createDatabase'],
+      actions: ['system', 'createDatabase', 'quotas'],
     },
     {
       functions: ['sync-repo-metadata'],

@@ -37,8 +37,8 @@ export function foldersOf(route: MediaRoute, owner: MediaOwner): MediaFolders {
 }
 
 /**
- * The folder with the previews of an object, of whichever generation: those of one are in a folder of its own in there. Objects that
- * differ in no more than what follows the dot have different ones.
+ * The folder with the previews of an object, of whichever generation: those of one, made by one recipe, are in a folder of their own in
+ * there, `{generation}-{recipe}/`. Objects that differ in no more than what follows the dot have different ones.
  */
 export function previewFolder({ route, parts, folder }: MatchedRoute<MediaRoute>, object: string): string {
   const { tenant } = parts;
@@ -60,7 +60,7 @@ export function mediaOf(
     const matched = routeOf({ bucket, object: name }, routes);
     return matched?.route.kind === 'media' && isOwner(matched.parts, owner) ? 'original' : undefined;
   }
-  const [, folder] = /^(.*\/)[0-9a-f]{32}\/[1-9][0-9]*\/[^/]+$/s.exec(name) ?? [];
+  const [, folder] = /^(.*\/)[0-9a-f]{32}\/[1-9][0-9]*-[0-9a-f]{16}\/[^/]+$/s.exec(name) ?? [];
   if (folder === undefined) return undefined;
   const owners = routes
     .filter((route) => route.kind === 'media' && route.bucket === bucket)

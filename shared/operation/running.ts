@@ -6,6 +6,21 @@ import { OperationError } from './errors.ts';
  */
 const running = new Map<symbol, { controller: AbortController; ended: Promise<unknown> }>();
 
+let isStopping = false;
+
+/**
+ * From now on nothing begins any more: connections that are open may still bring messages, and a process that ends would leave them
+ * claimed.
+ */
+export function refuseWork(): void {
+  isStopping = true;
+}
+
+const stopping = () =>
+  new OperationError('SHUTTING_DOWN', 'This instance was told to stop; another takes over', {
+    retryable: true,
+  });
+
 /** What bounds a piece of work. */
 export interface Limits {
   /** Fires when the time is over or the process has to stop; the work itself may fire it, too. */
@@ -18,8 +33,10 @@ export interface Limits {
  * Runs work under a signal that fires when the time is over or the process has to stop.
  *
  * @param timeoutMs after which the signal fires with the retryable error `DEADLINE_EXCEEDED`
+ * @throws OperationError `SHUTTING_DOWN` (retryable) after {@link refuseWork}
  */
 export async function runAbortable<T>(timeoutMs: number, work: (limits: Limits) => Promise<T>): Promise<T> {
+  if (isStopping) throw stopping();
   const controller = new AbortController();
   const timer = setTimeout(() => {
     const message = `The function's time was over after ${Math.round(timeoutMs / 1000)} s`;
@@ -51,9 +68,7 @@ export async function drain(patienceMs: number): Promise<number> {
   await Promise.race([finished, patience]);
   clearTimeout(timer);
   const left = [...running.values()];
-  const reason = new OperationError('SHUTTING_DOWN', 'This instance was told to stop; another takes over', {
-    retryable: true,
-  });
+  const reason = stopping();
   for (const { controller } of left) controller.abort(reason);
   await Promise.allSettled(left.map(({ ended }) => ended));
   return left.length;

@@ -42,7 +42,7 @@ export function showPoints(stack: Watched): void {
   };
   firestore.intercept = (call) => show(firestoreCall(call), call, documentsIn(call));
   pubsub.intercept = (call) =>
-    show(pubsubCall(call, worker.name), call, operationIn(call), call.request['statusCode']);
+    show(pubsubCall(call, worker.name), call, messagesIn(call), call.request['statusCode']);
   proxy.intercept = (call) => show(postgresCall(call), call, call.query);
   if (secretmanager) secretmanager.intercept = (call) => show(secretManagerCall(call), call, namesIn(call));
   if (kms) kms.intercept = (call) => show(`KMS: ${call.method}`, call, namesIn(call));
@@ -53,11 +53,17 @@ export function showPoints(stack: Watched): void {
 /**
  * Calls `watcher` at every point from now on.
  *
+ * @param isMeant of which points; others aren't counted
  * @returns ends the watch
  */
-export function watch({ watchers }: Pick<ChaosStack, 'watchers'>, watcher: Watcher): () => void {
+export function watch(
+  { watchers }: Pick<ChaosStack, 'watchers'>,
+  watcher: Watcher,
+  isMeant: (point: ShownPoint) => boolean = () => true,
+): () => void {
   const met = new Map<string, number>();
   const meet = async (point: ShownPoint) => {
+    if (!isMeant(point)) return;
     const { call, phase } = point;
     const nth = (met.get(`${phase} ${call}`) ?? 0) + 1;
     met.set(`${phase} ${call}`, nth);
@@ -119,10 +125,26 @@ function secretManagerCall({ method, request }: InterceptedCall): string {
   return `Secret Manager: ${method}${isPending ? ' of what is pending' : ''}`;
 }
 
-/** The id that a publisher gave it. */
-function operationIn({ request }: InterceptedCall): string {
-  const { attributes = {} } = (request['message'] ?? {}) as { attributes?: Record<string, string> };
-  return attributes[attribute.operationId] ?? '';
+interface PushedMessage {
+  readonly attributes?: Readonly<Record<string, string>>;
+}
+
+/** What is published, with its topic and, of results, whose they are; or of a message that is pushed its name only. */
+function messagesIn({ request }: InterceptedCall): string {
+  const { message, messages, topic } = request as {
+    message?: PushedMessage;
+    messages?: readonly PushedMessage[];
+    topic?: string;
+  };
+  if (messages === undefined) return nameIn(message);
+  const functions = messages.map(({ attributes }) => attributes?.['function'] ?? '');
+  return [topic?.split('/').at(-1), ...functions, ...messages.map(nameIn)].join(' ');
+}
+
+/** The id that a publisher gave it, or the object that a bucket tells of. */
+function nameIn({ attributes = {} }: PushedMessage = {}): string {
+  const { eventType = '', objectId = '' } = attributes;
+  return attributes[attribute.operationId] ?? `${eventType} ${objectId}`.trim();
 }
 
 /** Ids and paths; what else a request has may be long, or a value that has no place in a name. */

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { hash } from '../../shared/operation/canonical.ts';
 import type { ManifestRecord } from '../../shared/registry/manifests/model.ts';
 import { type OperationRecord, operationDocumentId } from '../../shared/registry/operations.ts';
@@ -6,7 +6,7 @@ import { reopenOperation } from '../../shared/registry/replay.ts';
 import { type PostgresProxy, startPostgresProxy } from '../support/postgres-proxy.ts';
 import { startTestStack, target, uploads } from '../support/stack.ts';
 import { membersOf } from './members.ts';
-import { operationIdOf, useObjects } from './objects.ts';
+import { documentIdOf, operationIdOf, useObjects } from './objects.ts';
 
 let proxy: PostgresProxy;
 
@@ -478,7 +478,8 @@ describe('two manifests that speak of one schema', () => {
       cloud.stack.db.collection(collection).doc(hash(...key).slice(0, 40));
     await ref('manifests', uploads, object).set(claimed);
     const { instance, database } = target('app');
-    const scope = ['database', instance, database];
+    const shard = hash(`schema ${schema}`).slice(0, 1);
+    const scope = ['database', instance, database, shard];
     const holders = { [`schema ${schema}`]: { bucket: uploads, object } };
     await ref('manifest-claims', ...scope).set({ scope, holders }, { merge: true });
 
@@ -525,6 +526,130 @@ describe('a manifest that is deleted', () => {
     expect(await members()).toEqual([expect.stringContaining('dave')]);
     expect(await resultOf(generation, object, '.deleted')).toMatchObject({ state: 'deleted' });
     expect(await registered()).toMatchObject({ state: 'deleted', text: null });
+  });
+});
+
+describe('a manifest that comes late', () => {
+  it('does not undo what somebody decided since, and does not say that it did', async () => {
+    await uploaded(manifest({ [schema]: {} }));
+    const held = cloud.holdEvent(object);
+    const generation = await cloud.put(
+      object,
+      manifest({ [schema]: { grants: [grant('alice'), grant('bob')] } }),
+    );
+    await held.met;
+    const revocation = { target: target('app'), schema, mode: 'revoke', grants: [grant('alice')] };
+    await cloud.stack.send('grant-roles', revocation, { id: `revoked-${schema}` });
+    await cloud.stack.ended('grant-roles', `revoked-${schema}`);
+    held.letGo();
+
+    expect(await cloud.ended(object, generation)).toMatchObject({
+      state: 'failed',
+      error: { code: 'MANIFEST_INCOMPLETE' },
+    });
+    expect(await resultOf(generation)).toMatchObject({
+      state: 'incomplete',
+      items: [
+        { state: 'unchanged' },
+        {
+          state: 'failed',
+          changes: [expect.stringContaining('bob')],
+          problem: {
+            code: 'SUPERSEDED',
+            message: expect.stringContaining('upload the file again') as string,
+          },
+        },
+      ],
+    });
+    expect(await members()).toEqual(['reader bob']);
+  });
+
+  it('and whose worker dies after the end says the same again', async () => {
+    const text = (grants: object[]) => manifest({ [schema]: { grants } }, { onDelete: 'revoke' });
+    await uploaded(text([grant('alice'), grant('bob')]));
+    const { generation, record } = await uploaded(text([grant('alice')]));
+    expect(statesOf(itemsOf(record))).toMatchObject({ [`revoke ${schema}`]: 'done' });
+    const id = documentIdOf(object, generation);
+    await cloud.stack.db.collection('operations').doc(id).update({ state: 'pending', reported: false });
+    cloud.stack.results.delete(id);
+
+    await cloud.tell(object, generation);
+
+    expect(await cloud.ended(object, generation)).toMatchObject({
+      state: 'succeeded',
+      result: record.result,
+      changes: record.changes,
+    });
+    expect(await resultOf(generation)).toMatchObject({ items: itemsOf(record) });
+  });
+});
+
+describe('what a manifest takes back', () => {
+  const revoking = (schemas: object) => manifest(schemas, { onDelete: 'revoke' });
+
+  it('is nothing of what another one grants that was uploaded before: a file that is moved', async () => {
+    const other = object.replace('.yaml', '-moved.yaml');
+    const text = revoking({ [schema]: { grants: [grant('alice')] } });
+    await uploaded(text);
+    const { generation, record } = await uploaded(text, other);
+    expect(record).toMatchObject({ state: 'failed', error: { code: 'CLAIMED' } });
+    await cloud.deleted(object);
+    expect(await members()).toEqual([]);
+
+    await replay(operationIdOf(other, generation));
+
+    expect(await cloud.ended(other, generation)).toMatchObject({ state: 'succeeded' });
+    expect(await members()).toEqual(['reader alice']);
+  });
+
+  it('is nothing that somebody else granted, and what came of it says so', async () => {
+    await uploaded(revoking({ [schema]: {} }));
+    const byHand = { target: target('app'), schema, mode: 'add', grants: [grant('alice')] };
+    await cloud.stack.send('grant-roles', byHand, { id: `by-hand-${schema}` });
+    await cloud.stack.ended('grant-roles', `by-hand-${schema}`);
+    const { record } = await uploaded(revoking({ [schema]: { grants: [grant('alice'), grant('bob')] } }));
+    expect(record).toMatchObject({ state: 'succeeded' });
+
+    const deleted = await cloud.deleted(object);
+
+    expect(await members()).toEqual(['reader alice']);
+    const kept = { code: 'KEPT', message: expect.stringContaining('alice reader') as string };
+    expect(deleted.notes).toContainEqual(kept);
+  });
+
+  it('is also what was under way when it was deleted, and nobody could see yet', async () => {
+    await uploaded(revoking({ [schema]: {} }));
+    const customRoles = [{ name: 'support', version: 1, inherits: ['reader'] }];
+    const [met, free] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    proxy.intercept = async ({ query, phase }) => {
+      if (phase !== 'before' || !query.includes('CREATE ROLE') || !query.includes(`${schema}__support`))
+        return;
+      met.resolve();
+      await free.promise;
+    };
+    const given = { principal: 'carol', kind: 'login', customRole: 'support' };
+    const generation = await cloud.put(object, revoking({ [schema]: { customRoles, grants: [given] } }));
+    await met.promise;
+
+    const deletion = cloud.deleted(object);
+    await vi.waitFor(async () => expect(await registered()).toMatchObject({ state: 'deleting' }), {
+      timeout: 20_000,
+      interval: 20,
+    });
+    const overtaken = await cloud.ended(object, generation);
+    free.resolve();
+
+    expect(await deletion).toMatchObject({ state: 'succeeded', summary: { changed: 1, failed: 0 } });
+    expect(await members()).toEqual([]);
+    expect(await registered()).toMatchObject({ state: 'deleted', sent: {} });
+    expect(overtaken.notes).toContainEqual(expect.objectContaining({ code: 'SUPERSEDED' }));
+    expect(await resultOf(generation)).toMatchObject({
+      state: 'superseded',
+      items: [
+        { key: `schema ${schema}`, state: 'unchanged' },
+        { key: `grants ${schema}`, state: 'skipped', problem: { code: 'SUPERSEDED' } },
+      ],
+    });
   });
 });
 
@@ -646,6 +771,21 @@ describe('a tenant’s manifest', () => {
       { state: 'done', changes: [expect.stringContaining('displayName')] },
       { state: 'unchanged' },
     ]);
+  });
+
+  it('with opaque names claims what its things are called once they are there', async () => {
+    const text = (id: string) => {
+      const about = { id, displayName: 'Acme', contact: 'ops@acme.example', plan: 'STARTER' };
+      const features = { analytics: false, storage: false, apiKey: false, opaqueNames: true };
+      const more = { target: target('app'), features, schema: { grants: [grant('alice')] } };
+      return JSON.stringify({ version: 1, tenant: { ...about, ...more } });
+    };
+    for (const id of [`opaque${tests}a`, `opaque${tests}b`]) {
+      const { record } = await uploaded(text(id), object.replace('.yaml', `-${id}.yaml`));
+      expect(record).toMatchObject({ state: 'succeeded', summary: { changed: 2 } });
+    }
+    const schemas = Object.entries(await claims()).filter(([name]) => /^schema t_[0-9a-f]{20}$/.test(name));
+    expect(schemas).toHaveLength(2);
   });
 
   it('whose tenant can’t be made does nothing of the rest', async () => {

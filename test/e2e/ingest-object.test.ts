@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { operationDocumentId } from '../../shared/registry/operations.ts';
 import { reopenOperation } from '../../shared/registry/replay.ts';
+import { cameraExif, photograph } from '../support/photos.ts';
 import { uploads } from '../support/stack.ts';
+import { expectShown } from './media.ts';
 import { operationIdOf, useObjects } from './objects.ts';
 import { tarball } from './repositories.ts';
 
@@ -140,5 +142,54 @@ describe('an archive of a repository', () => {
       deadLettered: true,
     });
     expect(await cloud.exists(object)).toBe(true);
+  });
+});
+
+describe('a photograph', () => {
+  const picture = (seed: number) => {
+    const exif = cameraExif({ at: '2026:03:29 01:30:00', offset: '+01:00' });
+    return photograph({ width: 160, height: 120, seed, format: 'jpeg', exif });
+  };
+
+  it('has a row and previews, which go when it goes', async () => {
+    const object = 'photos/alice/original/a.jpg';
+    const generation = await cloud.put(object, await picture(1));
+    const record = await cloud.ended(object, generation);
+    expect(record).toMatchObject({
+      state: 'succeeded',
+      summary: { previews: 7 },
+      result: { type: 'image/jpeg', width: 160, takenAt: '2026-03-29T01:30:00+01:00' },
+    });
+    const [row] = await expectShown(cloud, 'alice', { [object]: generation });
+    expect(row).toMatchObject({ camera_model: 'Field Camera', captured_offset_minutes: 60 });
+
+    await cloud.deleted(object);
+
+    await expectShown(cloud, 'alice', {});
+  });
+
+  it('that is replaced before it is told of is never shown', async () => {
+    const object = 'photos/bob/original/a.jpg';
+    const told = cloud.holdEvent(object);
+    const older = await cloud.put(object, await picture(2));
+    await told.met;
+    const newer = await cloud.put(object, await picture(3));
+    await cloud.ended(object, newer);
+    told.letGo();
+
+    expect(await cloud.ended(object, older)).toMatchObject(noted('SUPERSEDED'));
+    await cloud.idle();
+    await expectShown(cloud, 'bob', { [object]: newer });
+  });
+
+  it('in whose place something else is uploaded is shown no more, and that is tagged', async () => {
+    const object = 'photos/carol/original/a.jpg';
+    await cloud.done(object, await picture(4));
+
+    await cloud.refused(object, 'dear', 'NOT_AN_IMAGE');
+
+    await cloud.idle();
+    await expectShown(cloud, 'carol', {});
+    expect(await cloud.tagsOf(object)).toMatchObject({ 'drover-error': 'NOT_AN_IMAGE' });
   });
 });

@@ -37,7 +37,7 @@ export const permissivePolicy = {
       functions: ['bootstrap-tenant'],
       targets: [`${localInstance}/app*`, `${localInstance}/tenant_*`, `${localInstance}/t_*`],
       levels: ['owner', 'writer'],
-      actions: ['system', 'forceRecreate', 'remove', 'createDatabase', 'reuse', 'restore'],
+      actions: ['system', 'forceRecreate', 'remove', 'createDatabase', 'reuse', 'restore', 'quotas'],
     },
     {
       functions: ['sync-repo-metadata'],
@@ -51,7 +51,10 @@ export const permissivePolicy = {
       secrets: ['app-*', 'value-*', 'tenant-*'],
       levels: ['owner', 'writer', 'reader', 'analyst', 'monitor', 'custom:*'],
       principals: ['*'],
-      actions: ['create', 'customRoles', 'exact', 'createMissing', 'createDatabase', 'lockDatabase', 'probe'],
+      actions: [
+        ...['create', 'customRoles', 'exact', 'createMissing'],
+        ...['createDatabase', 'quotas', 'lockDatabase', 'probe'],
+      ],
     },
   ],
 };

@@ -14,7 +14,12 @@ const mostNamed = 20;
 export interface Folder {
   readonly tenant: string;
   /** Undefined where there is no such tenant yet. */
-  readonly record: Pick<TenantRecord, 'isolation' | 'place'> | undefined;
+  readonly record: Pick<TenantRecord, 'isolation' | 'place' | 'state'> | undefined;
+}
+
+/** Whether the tenant is there, so that something can be done in its name. */
+export function isActive({ record }: Folder): boolean {
+  return record?.state === 'active';
 }
 
 /** Why an item may not be done. */
@@ -54,9 +59,9 @@ function refusedInFolder(
 ): OperationError | undefined {
   if (folder === undefined) return undefined;
   const { tenant, record } = folder;
+  if (record?.state !== 'active') return notActive(folder);
   // What a tenant has, and by which plan, is the platform's to say.
-  const isOthers = wanted.kind === 'tenant' || record === undefined;
-  const foreign = isOthers ? [wanted.key] : foreignTo(access, record);
+  const foreign = wanted.kind === 'tenant' ? [wanted.key] : foreignTo(access, record);
   if (foreign.length === 0) return undefined;
   return new OperationError(
     'NOT_ALLOWED',
@@ -65,10 +70,22 @@ function refusedInFolder(
   );
 }
 
+function notActive({ tenant, record }: Folder): OperationError {
+  return new OperationError(
+    'TENANT_NOT_ACTIVE',
+    record === undefined
+      ? `The manifest is in the folder of tenant ${tenant}, and there is no such tenant`
+      : `The manifest is in the folder of tenant ${tenant}, which is ${record.state}: only for an active one is anything done`,
+    { details: { tenant, ...(record && { state: record.state }) } },
+  );
+}
+
 /** One error for all of them. */
 export function notAllowed(refused: readonly Refused[]): OperationError | undefined {
   const [first] = refused;
   if (first === undefined) return undefined;
+  // That is so of all of them alike.
+  if (first.error.code === 'TENANT_NOT_ACTIVE') return first.error;
   const named = refused.slice(0, mostNamed);
   const more = refused.length > named.length ? `; and ${refused.length - named.length} more` : '';
   const list = named.map(({ key, error }) => `${key}: ${error.message}`).join('; ');

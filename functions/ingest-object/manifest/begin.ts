@@ -11,6 +11,7 @@ import {
   beginManifest,
   manifestRef,
   readManifestRecord,
+  stampOf,
 } from '../../../shared/registry/manifests/store.ts';
 import { operationsCollection } from '../../../shared/registry/operations.ts';
 import { claimInWords } from './claims.ts';
@@ -27,14 +28,23 @@ export async function beginOrRefuse(
   operation: OperationContext,
   beginning: Beginning,
 ): Promise<BegunManifest | Late> {
-  const gone = new Set<string>();
+  const gone = new Map<string, string>();
   for (;;) {
-    const begun = await beginManifest(operation, beginning, (holder) => gone.has(keyOf(holder)));
+    const begun = await beginManifest(operation, beginning, (holder) => gone.get(keyOf(holder)));
     if (begun.kind !== 'conflict') return begun;
+    // Before they are looked for: whoever is uploaded after that is begun after that, too.
+    const stamps = new Map<string, string>();
+    for (const { holder } of begun.conflicts) {
+      if (!stamps.has(keyOf(holder))) stamps.set(keyOf(holder), await stampNow(holder, operation));
+    }
     const left = await conflictsLeft(begun.conflicts, operation);
     if (left.length > 0) throw await refusal(left, operation);
-    for (const { holder } of begun.conflicts) gone.add(keyOf(holder));
+    for (const [key, stamp] of stamps) gone.set(key, stamp);
   }
+}
+
+async function stampNow(holder: ManifestPlace, operation: OperationContext): Promise<string> {
+  return stampOf(readManifestRecord(await (await manifestRef(operation, holder)).get()));
 }
 
 /** Those with manifests that are still there. */

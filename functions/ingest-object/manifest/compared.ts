@@ -10,6 +10,7 @@ import type { Wanted } from './wanted.ts';
  * Holds items against what is so: one look at the catalog of each database.
  *
  * @param former what the generation before wanted, where all of that was done
+ * @param hidden keys of items that are held against nothing
  * @returns in the order of the items
  */
 export async function compareItems(
@@ -17,6 +18,7 @@ export async function compareItems(
   tenants: Tenants,
   former: readonly Wanted[],
   operation: Pick<OperationContext, 'pools' | 'signal' | 'registry'>,
+  hidden: ReadonlySet<string> = new Set(),
 ): Promise<Compared[]> {
   const groups = Map.groupBy(items, ({ where: { target, ownSchema, exists } }) =>
     JSON.stringify([formatTarget(target), ownSchema, exists]),
@@ -34,6 +36,7 @@ export async function compareItems(
       tenant: tenant && tenants.get(tenant.tenant),
       former,
       now: new Date(),
+      hidden,
     };
     for (const one of compareAll(wanted, comparing)) compared.set(one.wanted.key, one);
   }

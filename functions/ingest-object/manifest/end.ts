@@ -1,3 +1,4 @@
+import { formatPlace } from '../../../shared/gcp/storage/client.ts';
 import type { OperationContext } from '../../../shared/operation/definition.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import type { Note, Outcome } from '../../../shared/operation/outcome.ts';
@@ -9,6 +10,8 @@ import {
   countItems,
   type ResultItem,
   type ResultObject,
+  readResult,
+  resultPlace,
   writeResult,
 } from './result.ts';
 
@@ -27,34 +30,69 @@ export interface Conclusion {
 /**
  * Writes the result beside the manifest, and then ends the run in the registry: a crash in between repeats both.
  *
- * @param end says in the registry that nothing is on its way any more
+ * @param end says in the registry that nothing is on its way any more; the generation that was begun meanwhile, where one was
  * @throws OperationError `MANIFEST_INCOMPLETE`
  */
 export async function conclude(
-  { event: { event, generation }, place, state, items, notes }: Conclusion,
+  conclusion: Conclusion,
   operation: OperationContext,
-  end: () => Promise<unknown>,
+  end: () => Promise<string | undefined>,
 ): Promise<Outcome> {
-  const manifest = { ...place, generation };
-  const counts = countItems(items);
-  const whole: ResultObject = {
-    manifest,
-    event,
-    operation: operation.id,
-    state,
-    summary: counts,
-    items,
-    notes,
-  };
-  const results = await writeResult(whole, operation.signal);
-  await end();
+  const { place, items } = conclusion;
+  const result = resultObject(conclusion, operation);
+  const results = await writeResult(result, operation.signal);
+  const by = await end();
+  if (by !== undefined) return concludeOvertaken(conclusion, by, operation);
   const bad = items.filter((item) => item.state === 'failed' || item.state === 'skipped');
-  if (bad.length > 0) throw incomplete(place, bad, counts.failed, results);
+  if (bad.length > 0) throw incomplete(place, bad, result.summary.failed, results);
+  return outcomeOf(result, results);
+}
+
+/** The same of a run that a newer event cut off: what is known of what it did. */
+export async function concludeOvertaken(
+  conclusion: Omit<Conclusion, 'state'>,
+  by: string,
+  operation: OperationContext,
+): Promise<Outcome> {
+  const { bucket, object } = conclusion.place;
+  const name = `gs://${bucket}/${object} #${conclusion.event.generation}`;
+  const message = `${name}: something newer was begun (#${by}). What was sent before that is in the result; nothing more is done.`;
+  const notes = [...conclusion.notes, { code: 'SUPERSEDED', message }];
+  const result = resultObject({ ...conclusion, state: 'superseded', notes }, operation);
+  return outcomeOf(result, await writeResult(result, operation.signal));
+}
+
+/** Something newer was begun before an event came, or came again. */
+export function lateNote(name: string, by: string): Note {
+  return { code: 'SUPERSEDED', message: `${name}: there is something newer (#${by}); nothing more is done.` };
+}
+
+/** The outcome of a run whose end was written down, and whose worker died before it could say so. */
+export async function concluded(
+  { generation, event }: ObjectEvent,
+  place: ManifestPlace,
+  operation: OperationContext,
+): Promise<Outcome | undefined> {
+  const result = await readResult(place, { generation, event }, operation);
+  const isWhole = result?.state === 'applied' || result?.state === 'deleted';
+  return isWhole ? outcomeOf(result, formatPlace(resultPlace(place, generation, event))) : undefined;
+}
+
+function resultObject(
+  { event: { event, generation }, place, state, items, notes }: Conclusion,
+  { id }: OperationContext,
+): ResultObject {
+  const manifest = { ...place, generation };
+  return { manifest, event, operation: id, state, summary: countItems(items), items, notes };
+}
+
+function outcomeOf({ manifest, summary, items, notes }: ResultObject, results: string): Outcome {
   return {
     changes: changesOf(items),
     notes: [...notes],
-    summary: { ...counts },
+    summary: { ...summary },
     result: { manifest, ...boundedItems(items), results },
+    ...(items.some(({ partial }) => partial) ? { partial: true } : {}),
   };
 }
 

@@ -4,6 +4,9 @@ import type { GrantWish } from '../../grant-roles/message.ts';
 import type { Manifest, SecretEntry } from './model.ts';
 import { type RoleSet, setName } from './sets.ts';
 
+/** What the logins of secrets are called that are there, by the secrets' ids: those that were adopted have names of their own. */
+export type Logins = ReadonlyMap<string, readonly string[]>;
+
 /** What the schema of a manifest's tenant is called; undefined where there is no tenant, or nobody knows. */
 export function ownSchemaName({ tenant }: Manifest): string | undefined {
   if (tenant === undefined) return undefined;
@@ -23,14 +26,16 @@ export function secretsIn(manifest: Manifest, { name }: RoleSet): [id: string, s
  * The grants that a set which is `exact` has beside those of its lines: without them, applications would lose what their
  * credentials are for.
  */
-export function loginGrants(manifest: Manifest, set: RoleSet): GrantWish[] {
+export function loginGrants(manifest: Manifest, set: RoleSet, known: Logins = new Map()): GrantWish[] {
   const { tenant } = manifest;
   const own =
     set.name === setName.own && tenant !== undefined
       ? tenantPlace(tenant).logins.map((principal) => login(principal, { level: tenant.level ?? 'owner' }))
       : [];
   const ofSecrets = secretsIn(manifest, set).flatMap(([id, { strategy = 'two-user', level, customRole }]) =>
-    loginsFor(id, strategy).map((principal) => login(principal, level ? { level } : { customRole })),
+    (known.get(id) ?? loginsFor(id, strategy)).map((principal) =>
+      login(principal, level ? { level } : { customRole }),
+    ),
   );
   return [...own, ...ofSecrets];
 }

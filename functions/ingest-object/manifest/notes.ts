@@ -1,6 +1,6 @@
 import type { Note } from '../../../shared/operation/outcome.ts';
 import type { Manifest } from './model.ts';
-import { noLongerNamed } from './revoke.ts';
+import { neverTakenBack, noLongerNamed } from './revoke.ts';
 import type { OnDelete } from './wanted.ts';
 
 /** More than anybody reads. */
@@ -12,8 +12,8 @@ export function keptNotes(
   now: Manifest | undefined,
   onDelete: OnDelete,
 ): Note[] {
-  const all = [...new Set(former.flatMap((one) => noLongerNamed(one, now)))];
-  const kept = onDelete === 'keep' ? all : all.filter((name) => /^(?:schema|secret|tenant) \S+$/.test(name));
+  const named = onDelete === 'keep' ? noLongerNamed : neverTakenBack;
+  const kept = [...new Set(former.flatMap((one) => named(one, now)))];
   if (kept.length === 0) return [];
   const more = kept.length > mostNamed ? ` and ${kept.length - mostNamed} more` : '';
   const message = `No longer named, and left as it is: ${kept.slice(0, mostNamed).join(', ')}${more}.`;

@@ -17,7 +17,7 @@ import type { Item } from './items.ts';
 import { keptNotes } from './notes.ts';
 import { formerReader, formerWishes, type Prepared, prepare } from './prepare.ts';
 import { readManifest } from './read.ts';
-import { boundedItems, changesOf, type Problem, plannedItems } from './result.ts';
+import { boundedItems, changesOf, itemNotes, type Problem, plannedItems } from './result.ts';
 
 /** What is known of a text beside where it is, or would be. */
 export interface Planning {
@@ -41,7 +41,8 @@ export async function planText(
   const known = await recordOf(place, operation);
   const before = formerOf(known, generation, operation);
   const readFormer = formerReader(operation, [[text, manifest]]);
-  const prepared = await prepare(manifest, before, manifest.onDelete, matched, operation, readFormer);
+  const own = known?.grantedBy ?? [];
+  const prepared = await prepare(manifest, before, manifest.onDelete, matched, operation, readFormer, own);
   const { refused, tenants, former } = prepared;
   const conflicts = await conflictsLeft(
     await findConflicts(operation, place, claimsOf(prepared.items)),
@@ -56,17 +57,17 @@ export async function planText(
     }
   }
   const wishes = formerWishes(known, generation, before, readFormer);
-  const compared = await compareItems(lookable(prepared), tenants, wishes, operation);
+  const hidden = new Set(refused.map(({ key }) => key));
+  const compared = await compareItems(lookable(prepared, hidden), tenants, wishes, operation, hidden);
   const notes = [...expiredNotes(compared), ...keptNotes(former, manifest, manifest.onDelete)];
   const where = { ...place, ...(generation === undefined ? {} : { generation }) };
   return planned(where, compared, problems, notes);
 }
 
-/** Who may do nothing in a database isn't told what is in it. */
-function lookable({ items, revocations, refused }: Prepared): Item[] {
+/** Who may do nothing in a database has nobody look into it. */
+function lookable({ items, revocations }: Prepared, hidden: ReadonlySet<string>): Item[] {
   const all = [...items, ...revocations];
-  const keys = new Set(refused.map(({ key }) => key));
-  const isRefused = ({ wanted }: Item) => keys.has(wanted.key);
+  const isRefused = ({ wanted }: Item) => hidden.has(wanted.key);
   const open = new Set(all.filter((item) => !isRefused(item)).map(({ where }) => where));
   return all.map((item) =>
     open.has(item.where) ? item : { ...item, where: { ...item.where, exists: false } },
@@ -101,7 +102,7 @@ export function planned(
   const count = (state: string) => items.filter((item) => item.state === state).length;
   return {
     changes: changesOf(items),
-    notes,
+    notes: [...notes, ...itemNotes(items)],
     summary: { unchanged: count('unchanged'), changed: count('change'), refused: count('refused') },
     result: { manifest, ...boundedItems(items) },
   };

@@ -3,11 +3,13 @@ import { classify } from '../../../shared/operation/classify.ts';
 import type { OperationContext } from '../../../shared/operation/definition.ts';
 import type { ManifestRecord, ManifestText } from '../../../shared/registry/manifests/model.ts';
 import type { ManifestRoute, MatchedRoute } from '../../../shared/routes.ts';
-import { notAllowed, type Refused, refusedItems } from './authorize.ts';
+import { isActive, notAllowed, type Refused, refusedItems } from './authorize.ts';
 import { type Item, itemsOf, revocationItems, type Tenants } from './items.ts';
+import type { Logins } from './logins.ts';
 import type { Manifest } from './model.ts';
 import { readManifest } from './read.ts';
-import { folderOf, readTenants } from './tenants.ts';
+import { readLogins } from './secret-logins.ts';
+import { folderOf, readTenants, tenantOf } from './tenants.ts';
 import { wantedOf } from './want.ts';
 import type { OnDelete, Wanted, WantedGrants } from './wanted.ts';
 
@@ -22,6 +24,8 @@ export interface Prepared {
   /** What former generations said. */
   readonly former: readonly Manifest[];
   readonly tenants: Tenants;
+  /** Of its secrets that are there. */
+  readonly logins: Logins;
   /** What the policy doesn't allow. */
   readonly refused: readonly Refused[];
 }
@@ -29,6 +33,7 @@ export interface Prepared {
 /**
  * @param manifest undefined where its object is gone
  * @param before texts of former generations
+ * @param grantedBy its own operations: what others granted isn't its to take back
  */
 export async function prepare(
   manifest: Manifest | undefined,
@@ -37,13 +42,18 @@ export async function prepare(
   matched: Matched,
   operation: Pick<OperationContext, 'registry'>,
   readFormer: FormerReader,
+  grantedBy?: readonly string[],
 ): Promise<Prepared> {
   const former = before.flatMap((one) => readFormer(one) ?? []);
   const all = [...(manifest ? [manifest] : []), ...former];
-  const tenants = await readTenants(all, matched?.parts['tenant'], operation);
-  const items = manifest ? itemsOf(manifest, tenants) : [];
-  const revocations = revocationItems(former, manifest, onDelete, tenants);
+  const tenants = await readTenants(all, tenantOf(matched), operation);
+  const logins: Logins = manifest ? await readLogins(manifest, operation) : new Map();
+  const items = manifest ? itemsOf(manifest, tenants, logins) : [];
   const folder = folderOf(matched, tenants);
+  // What a tenant had goes with it.
+  const isGone = folder !== undefined && !isActive(folder);
+  const own = grantedBy && new Set(grantedBy);
+  const revocations = isGone ? [] : revocationItems(former, manifest, onDelete, tenants, own);
   const rules = config().DROVER_POLICY.rules;
   const groups = Map.groupBy([...items, ...revocations], ({ where }) => where);
   const refused = [...groups].flatMap(([where, group]) =>
@@ -54,10 +64,10 @@ export async function prepare(
       rules,
     ),
   );
-  return { items, revocations, former, tenants, refused };
+  return { items, revocations, former, tenants, logins, refused };
 }
 
-/** The same, where all of it has to be allowed. @throws OperationError `NOT_ALLOWED` */
+/** The same, where all of it has to be allowed. @throws OperationError `NOT_ALLOWED`, `TENANT_NOT_ACTIVE` */
 export async function prepareAllowed(...given: Parameters<typeof prepare>): Promise<Prepared> {
   const prepared = await prepare(...given);
   const error = notAllowed(prepared.refused);

@@ -9,6 +9,8 @@ export interface Generation {
   readonly generation: string;
   /** How often it was begun anew. */
   readonly round: number;
+  /** In whose folder it is: its operations are that tenant's, by whose quotas they are counted. */
+  readonly tenant?: string | undefined;
 }
 
 /** Of so many rounds it is looked what became of them. */

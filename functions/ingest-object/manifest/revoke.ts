@@ -4,8 +4,9 @@ import { type RoleSet, roleSetsOf, setName } from './sets.ts';
 import type { OnDelete, WantedGrants } from './wanted.ts';
 
 /**
- * The grants that a manifest had and no longer has, to be taken back where `onDelete` says so. What ran out is left out. They are
- * of the place of `before`: where `after` is about another one, all of them.
+ * The grants that a manifest had and no longer has, to be taken back where `onDelete` says so. What ran out is among them, so that
+ * each keeps its place in the list however late it is: the comparison leaves it out. They are of the place of `before`: where
+ * `after` is about another one, all of them.
  *
  * Whoever gets another role of the same schema instead loses the former one (`replaced`) after the grant; nothing waits for
  * the others.
@@ -16,15 +17,11 @@ export function revocationsOf(
   before: Manifest,
   after: Manifest | undefined,
   onDelete: OnDelete = (after ?? before).onDelete,
-  now = new Date(),
 ): WantedGrants[] {
   if (onDelete === 'keep') return [];
   return goneFrom(before, after).flatMap(({ set, now: kept, gone }) => {
     // What is exact has no others.
     if (kept?.exact) return [];
-    const left = gone.filter(
-      ({ expiresAt }) => expiresAt === undefined || Date.parse(expiresAt) > now.getTime(),
-    );
     const staying = new Set(kept?.grants.map(({ wish }) => wish.principal));
     const isReplaced = ({ principal }: GrantWish) => staying.has(principal);
     return [
@@ -32,9 +29,9 @@ export function revocationsOf(
         `revoke ${set.name}`,
         [],
         set,
-        left.filter((wish) => !isReplaced(wish)),
+        gone.filter((wish) => !isReplaced(wish)),
       ),
-      ...revocation(`replaced ${set.name}`, [`grants ${set.name}`], set, left.filter(isReplaced)),
+      ...revocation(`replaced ${set.name}`, [`grants ${set.name}`], set, gone.filter(isReplaced)),
     ];
   });
 }
@@ -60,6 +57,16 @@ function revocation(
  * @returns `schema billing`, `secret app-billing`, `alice@acme.com reader of billing`
  */
 export function noLongerNamed(before: Manifest, after: Manifest | undefined): string[] {
+  return [
+    ...neverTakenBack(before, after),
+    ...goneFrom(before, after).flatMap(({ set, gone }) =>
+      gone.map((wish) => `${wish.principal} ${roleOf(wish)} of ${placeName(set, before)}`),
+    ),
+  ];
+}
+
+/** The same of what is no grant of its own. */
+export function neverTakenBack(before: Manifest, after: Manifest | undefined): string[] {
   const same = isSamePlace(before, after) ? after : undefined;
   const missing = (kind: string, had: object, has: object = {}) =>
     Object.keys(had).flatMap((name) => (Object.hasOwn(has, name) ? [] : [`${kind} ${name}`]));
@@ -68,10 +75,23 @@ export function noLongerNamed(before: Manifest, after: Manifest | undefined): st
     ...missing('schema', before.schemas, same?.schemas),
     // A secret is the project's: the same wherever its database is.
     ...missing('secret', before.secrets, after?.secrets),
-    ...goneFrom(before, after).flatMap(({ set, gone }) =>
-      gone.map((wish) => `${wish.principal} ${roleOf(wish)} of ${placeName(set, before)}`),
-    ),
+    ...ownersGone(before, same).map(([name, owner]) => `${owner} as the owner of ${name}`),
   ];
+}
+
+/** Whoever was a schema's `owner`, and has that neither by this field nor by a grant, before or now. */
+function ownersGone(before: Manifest, same: Manifest | undefined): [schema: string, owner: string][] {
+  const isGranted = (one: Manifest | undefined, schema: string, owner: string) =>
+    (one ? roleSetsOf(one) : []).some(
+      ({ name, grants }) =>
+        name === schema && grants.some(({ wish }) => wish.principal === owner && roleOf(wish) === 'owner'),
+    );
+  return Object.entries(before.schemas).flatMap(([name, { owner }]) => {
+    if (owner === undefined) return [];
+    const now = same && Object.hasOwn(same.schemas, name) ? same.schemas[name]?.owner : undefined;
+    const isElsewhere = isGranted(before, name, owner) || isGranted(same, name, owner);
+    return now === owner || isElsewhere ? [] : [[name, owner] as [string, string]];
+  });
 }
 
 /** Whether two manifests are about the same database, or the same tenant. */

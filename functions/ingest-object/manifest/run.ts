@@ -1,9 +1,10 @@
+import { config } from '../../../shared/config.ts';
 import { classify } from '../../../shared/operation/classify.ts';
 import { Deferred } from '../../../shared/operation/deferral.ts';
 import type { OperationContext } from '../../../shared/operation/definition.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
-import type { Outcome } from '../../../shared/operation/outcome.ts';
-import type { ManifestRoute, MatchedRoute } from '../../../shared/routes.ts';
+import type { Note, Outcome } from '../../../shared/operation/outcome.ts';
+import { type ManifestRoute, type MatchedRoute, routeOf } from '../../../shared/routes.ts';
 import type { ObjectEvent, PlanManifest } from '../message.ts';
 import { finalizeManifest } from './apply.ts';
 import { deleteManifest } from './deletion.ts';
@@ -15,7 +16,7 @@ import { writeResult } from './result.ts';
  * Makes so what a manifest says, or takes back what one granted that is gone. What comes of it is written beside it, also where
  * nothing could be done.
  *
- * @throws OperationError `INVALID_MANIFEST`, `MANIFEST_TOO_LARGE`, `NOT_ALLOWED`, `CLAIMED`, `MANIFEST_INCOMPLETE`
+ * @throws OperationError `INVALID_MANIFEST`, `MANIFEST_TOO_LARGE`, `NOT_ALLOWED`, `TENANT_NOT_ACTIVE`, `CLAIMED`, `MANIFEST_INCOMPLETE`
  * @throws Deferred while its operations are under way and there is no time to wait for them
  */
 export async function applyManifest(
@@ -69,6 +70,16 @@ export async function planManifest(message: PlanManifest, operation: OperationCo
       'A manifest is planned in a dry run: send the attribute dry-run, or upload the manifest.',
     );
   }
-  const { bucket = '', object = '' } = message;
-  return planText(message.manifest, { bucket, object }, {}, operation);
+  const { manifest, bucket = '', object = '' } = message;
+  if (bucket === '' || object === '') return planText(manifest, { bucket, object }, {}, operation);
+  const found = routeOf({ bucket, object }, config().DROVER_ROUTES);
+  const matched = found?.route.kind === 'manifest' ? { ...found, route: found.route } : undefined;
+  const outcome = await planText(manifest, { bucket, object }, matched ? { matched } : {}, operation);
+  if (matched) return outcome;
+  return { ...outcome, notes: [...(outcome.notes ?? []), unrouted(bucket, object)] };
+}
+
+function unrouted(bucket: string, object: string): Note {
+  const message = `No route of the kind manifest covers gs://${bucket}/${object}: uploaded there, it does nothing of this. The routes are in DROVER_ROUTES.`;
+  return { code: 'NO_MANIFEST_ROUTE', message };
 }

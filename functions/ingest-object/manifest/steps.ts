@@ -4,7 +4,7 @@ import {
   operationDocumentId,
   operationsCollection,
 } from '../../../shared/registry/operations.ts';
-import type { Compared } from './compare/model.ts';
+import type { Compared, Refusal } from './compare/model.ts';
 import { type Derived, functionOf } from './derived.ts';
 import { decidePart, type Generation, operationIdsOf } from './publication.ts';
 import type { ScheduledStep, StepState } from './schedule.ts';
@@ -19,6 +19,10 @@ export interface Step extends ScheduledStep {
   readonly operationId: string;
   /** Of its record. */
   readonly ref: DocumentReference;
+  /** Whose operation it is, if a tenant's. */
+  readonly tenant: string | undefined;
+  /** What it is dated, where that isn't when the manifest was uploaded. */
+  readonly dated?: Date | undefined;
 }
 
 /** What a run knows of its steps. */
@@ -29,6 +33,10 @@ export interface Progress {
   readonly records: Map<string, OperationRecord>;
   /** Of those that were skipped: the step in the way. */
   readonly because: Map<string, string>;
+  /** Of those that failed without being sent: why. */
+  readonly refused: Map<string, Refusal>;
+  /** Of those that were sent: how many of their grants were over by then. */
+  readonly over: Map<string, number>;
 }
 
 /**
@@ -42,7 +50,11 @@ export async function planSteps(
   forced: boolean,
   { firestore: db }: Pick<DocumentReference, 'firestore'>,
 ): Promise<Progress> {
-  const parts = compared.flatMap(({ wanted, parts: all }) => all.map((part) => ({ wanted, part })));
+  const { tenant } = generation;
+  const parts = compared.flatMap(({ wanted, parts: all, refusals }) => {
+    const refusal = refusals.find(({ isFinal }) => isFinal);
+    return all.map((part) => ({ wanted, part, refusal }));
+  });
   const idsOf = new Map<string, string[]>();
   for (const { wanted, part } of parts) {
     const ids = idsOf.get(wanted.key) ?? [];
@@ -50,7 +62,8 @@ export async function planSteps(
   }
   const operations = parts.map(({ wanted, part }) =>
     operationIdsOf(generation, wanted.key, part.index).map((operationId) => {
-      const id = operationDocumentId(functionOf(wanted), { operationId, dryRun: false });
+      const request = { operationId, dryRun: false, ...(tenant === undefined ? {} : { tenant }) };
+      const id = operationDocumentId(functionOf(wanted), request);
       return { operationId, ref: db.collection(operationsCollection).doc(id) };
     }),
   );
@@ -58,8 +71,15 @@ export async function planSteps(
   const found = new Map(
     snapshots.map((one) => [one.ref.id, one.data() as OperationRecord | undefined] as const),
   );
-  const progress: Progress = { steps: [], states: new Map(), records: new Map(), because: new Map() };
-  const steps = parts.map(({ wanted, part }, at): Step => {
+  const progress: Progress = {
+    steps: [],
+    states: new Map(),
+    records: new Map(),
+    because: new Map(),
+    refused: new Map(),
+    over: new Map(),
+  };
+  const steps = parts.map(({ wanted, part, refusal }, at): Step => {
     const id = stepId(wanted.key, part.index);
     const own = operations[at] ?? [];
     const states = own.map(({ ref }) => found.get(ref.id)?.state);
@@ -69,7 +89,10 @@ export async function planSteps(
     if (chosen === undefined) throw new Error(`${id} has no operation`);
     const record = decision.kind === 'follow' ? found.get(chosen.ref.id) : undefined;
     if (record) progress.records.set(id, record);
-    progress.states.set(id, record ? stateOf(record) : decision.kind === 'send' ? 'waiting' : 'unchanged');
+    const isRefused = decision.kind === 'send' && refusal !== undefined;
+    if (isRefused) progress.refused.set(id, refusal);
+    const unsent = isRefused ? 'failed' : decision.kind === 'send' ? 'waiting' : 'unchanged';
+    progress.states.set(id, record ? stateOf(record) : unsent);
     // A role that is granted is defined with the first part.
     const first = wanted.kind === 'grants' && wanted.customRoles.length > 0 && part.index > 0;
     return {
@@ -81,10 +104,19 @@ export async function planSteps(
         ...(first ? [stepId(wanted.key, 0)] : []),
       ],
       derived: forced ? (part.whole ?? part.derived) : part.derived,
+      tenant,
+      dated: part.dated,
       ...chosen,
     };
   });
   return { ...progress, steps };
+}
+
+/** What was sent before, and not heard of yet, is waited for. */
+export function followSent({ steps, states }: Progress, sent: Readonly<Record<string, unknown>>): void {
+  for (const { id, ref } of steps) {
+    if (states.get(id) === 'waiting' && Object.hasOwn(sent, ref.id)) states.set(id, 'under way');
+  }
 }
 
 function stepId(key: string, part: number): string {

@@ -19,11 +19,15 @@ export async function readTenants(
   return new Map(records.map((record: TenantRecord) => [record.tenant, record]));
 }
 
+type Matched = Pick<MatchedRoute<ManifestRoute>, 'parts'> | undefined;
+
+/** The id of the tenant in whose folder a manifest is, if the route knows of such. */
+export function tenantOf(matched: Matched): string | undefined {
+  return matched?.parts['tenant'];
+}
+
 /** The tenant in whose folder a manifest is, if the route knows of such. */
-export function folderOf(
-  matched: Pick<MatchedRoute<ManifestRoute>, 'parts'> | undefined,
-  tenants: Tenants,
-): Folder | undefined {
-  const tenant = matched?.parts['tenant'];
+export function folderOf(matched: Matched, tenants: Tenants): Folder | undefined {
+  const tenant = tenantOf(matched);
   return tenant === undefined ? undefined : { tenant, record: tenants.get(tenant) };
 }

@@ -1,6 +1,6 @@
 import { roleOf } from '../../grant-roles/message.ts';
 import { inOrder } from './cycle.ts';
-import { loginGrants, ownSchemaName, secretsIn } from './logins.ts';
+import { type Logins, loginGrants, ownSchemaName, secretsIn } from './logins.ts';
 import type { Manifest } from './model.ts';
 import { type RoleSet, roleSetsOf, setName } from './sets.ts';
 import type { Wanted, WantedGrants, WantedSchema, WantedSecret, WantedTenant } from './wanted.ts';
@@ -10,13 +10,14 @@ import type { Wanted, WantedGrants, WantedSchema, WantedSecret, WantedTenant } f
  * that is `exact` comes after the secrets whose logins are in it.
  *
  * @param manifest one that was read, so that it has no cycle
+ * @param logins of its secrets that are there
  */
-export function wantedOf(manifest: Manifest): Wanted[] {
+export function wantedOf(manifest: Manifest, logins: Logins = new Map()): Wanted[] {
   const tenant = wantedTenant(manifest);
   const schemas = wantedSchemas(manifest, tenant);
   const sets = roleSetsOf(manifest).filter(isWanted);
   const roles = sets.filter((set) => isSplit(manifest, set)).map((set) => rolesOf(manifest, set, tenant));
-  const grants = sets.map((set) => grantsOf(manifest, set, tenant, schemas));
+  const grants = sets.map((set) => grantsOf(manifest, set, tenant, schemas, logins));
   const before = [...schemas, ...roles, ...grants.filter(({ mode }) => mode === 'add')];
   const secrets = wantedSecrets(manifest, tenant, before);
   return [
@@ -94,13 +95,14 @@ function grantsOf(
   set: RoleSet,
   tenant: WantedTenant | undefined,
   [firstSchema]: readonly WantedSchema[],
+  known: Logins,
 ): WantedGrants {
   const { name, schema, exact, createMissing } = set;
   const split = isSplit(manifest, set);
   const listed = set.grants.map(({ wish }) => wish);
   const keys = new Set(listed.map((wish) => JSON.stringify([wish.principal, roleOf(wish)])));
   const logins = exact
-    ? loginGrants(manifest, set).filter((wish) => !keys.has(JSON.stringify([wish.principal, roleOf(wish)])))
+    ? loginGrants(manifest, set, known).filter((wish) => !keys.has(JSON.stringify([wish.principal, roleOf(wish)])))
     : [];
   // The database's own roles are made with the first of its schemas.
   const place = name === setName.database ? keysOf(firstSchema) : schemaOf(manifest, set);

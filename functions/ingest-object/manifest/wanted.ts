@@ -34,6 +34,8 @@ export interface WantedGrants extends Common {
   readonly grants: readonly GrantWish[];
   readonly customRoles: readonly CustomRole[];
   readonly createMissing: boolean;
+  /** Of `revoke`: its own operations, as `grantMark` has them. What others granted stays. */
+  readonly grantedBy?: ReadonlySet<string>;
 }
 
 export interface WantedSecret extends Common {

@@ -13,6 +13,8 @@ export interface Where {
   readonly ownSchema: string | undefined;
   /** The tenant is there. What it will have is known before that, but for opaque names. */
   readonly exists: boolean;
+  /** What its own things will be called isn't known: these names stand for them, and may be those of any tenant. */
+  readonly isUnnamed?: true;
 }
 
 /** The tenant that a manifest is about; undefined where it is about a database. */
@@ -43,7 +45,8 @@ export function whereOf(
     { DROVER_TENANTS_BUCKET: '' },
     () => 'opaque',
   );
-  return { target: { instance, database }, ownSchema: schema, exists: false };
+  const unnamed = features.opaqueNames ? { isUnnamed: true as const } : {};
+  return { target: { instance, database }, ownSchema: schema, exists: false, ...unnamed };
 }
 
 function whereIs({ place, state }: TenantRecord): Where {

@@ -1,50 +1,79 @@
-import { readHeif } from './heif.ts';
+import { damaged } from './errors.ts';
 import type { ImageType } from './model.ts';
 
 /**
  * Whether a file is there to its end. Decoders don't say where pixels are complete but the end is missing: a JPEG
- * without its last two bytes, a PNG without its last chunk, a HEIC without its last tile. WebP tells its own length.
- * What comes after the end doesn't matter.
+ * without its last two bytes, a PNG without its last chunk. WebP tells its own length, and of HEIF its header does
+ * (`HeifHeader.isWhole`). What comes after the end doesn't matter.
+ *
+ * @throws OperationError `IMAGE_DAMAGED` where it is in more parts than anybody makes
  */
 export function isComplete(content: Buffer, type: ImageType): boolean {
   if (type === 'image/jpeg') return hasJpegEnd(content);
   if (type === 'image/png') return hasPngEnd(content);
-  if (type === 'image/gif') return hasGifEnd(content);
-  return type === 'image/webp' || readHeif(content)?.isWhole !== false;
+  return type !== 'image/gif' || hasGifEnd(content);
 }
+
+/** Before the picture, and of a PNG altogether: each one is a step that nobody else can run in. */
+export const maxParts = 100_000;
 
 const startOfScan = 0xda;
 const endOfImage = 0xd9;
+const endMark = Buffer.from([0xff, endOfImage]);
 
-/** In compressed data: a byte 0xff itself, and marks to restart at. */
-function isWithinScan(marker: number): boolean {
-  return marker === 0 || (marker >= 0xd0 && marker <= 0xd7);
-}
-
+/** Within compressed data the mark of the end can't be, so that it is looked for from the end, by which all is fast. */
 function hasJpegEnd(content: Buffer): boolean {
-  let inScan = false;
-  for (let at = 2; at + 1 < content.length; ) {
+  let parts = 0;
+  for (let at = 2; at + 1 < content.length; parts++) {
+    if (parts === maxParts) throw tooManyParts('image/jpeg');
     at = content.indexOf(0xff, at);
     const marker = at === -1 ? undefined : content[at + 1];
     if (marker === undefined) return false;
     if (marker === endOfImage) return true;
     if (marker === 0xff) at += 1;
-    else if (inScan ? isWithinScan(marker) : marker === 0x01) at += 2;
+    else if (marker <= 0x01) at += 2;
     else {
       // a segment: its length counts itself
-      inScan = marker === startOfScan;
       at += at + 3 < content.length ? 2 + Math.max(2, content.readUInt16BE(at + 2)) : 4;
+      if (marker === startOfScan) return content.lastIndexOf(endMark) >= at;
     }
   }
   return false;
 }
 
-function hasPngEnd(content: Buffer): boolean {
-  for (let at = 8; at + 12 <= content.length; ) {
-    if (content.toString('latin1', at + 4, at + 8) === 'IEND') return true;
-    at += content.readUInt32BE(at) + 12;
+interface Chunk {
+  readonly type: number;
+  /** Of its length, which its type and content follow. */
+  readonly at: number;
+}
+
+function* chunksOf(content: Buffer): Generator<Chunk> {
+  let parts = 0;
+  for (let at = 8; at + 12 <= content.length; at += content.readUInt32BE(at) + 12) {
+    if (parts++ === maxParts) throw tooManyParts('image/png');
+    yield { type: content.readUInt32BE(at + 4), at };
   }
-  return false;
+}
+
+const chunk = (name: string) => Buffer.from(name, 'latin1').readUInt32BE();
+const [endChunk, dataChunk, animationChunk] = [chunk('IEND'), chunk('IDAT'), chunk('acTL')];
+
+function hasPngEnd(content: Buffer): boolean {
+  return chunksOf(content).some(({ type }) => type === endChunk);
+}
+
+/**
+ * How many pictures an animated PNG has: its decoder shows the first without a word of others.
+ *
+ * @throws OperationError `IMAGE_DAMAGED` as `isComplete`
+ */
+export function framesOfPng(content: Buffer): number {
+  const first = chunksOf(content).find(({ type }) => type === dataChunk || type === animationChunk);
+  return first?.type === animationChunk ? Math.max(1, content.readUInt32BE(first.at + 8)) : 1;
+}
+
+function tooManyParts(type: ImageType) {
+  return damaged(type, `it is in more than ${maxParts} parts`);
 }
 
 const gifTrailer = 0x3b;
@@ -65,15 +94,4 @@ function hasGifEnd(content: Buffer): boolean {
     at += 1;
   }
   return false;
-}
-
-/** How many pictures an animated PNG has: its decoder shows the first without a word of others. */
-export function framesOfPng(content: Buffer): number {
-  for (let at = 8; at + 12 <= content.length; ) {
-    const type = content.toString('latin1', at + 4, at + 8);
-    if (type === 'IDAT') return 1;
-    if (type === 'acTL') return Math.max(1, content.readUInt32BE(at + 8));
-    at += content.readUInt32BE(at) + 12;
-  }
-  return 1;
 }

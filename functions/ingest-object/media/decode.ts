@@ -1,12 +1,12 @@
 import sharp, { type Metadata, type Sharp } from 'sharp';
 import { toSrgb } from './colour.ts';
 import { framesOfPng, isComplete } from './complete.ts';
-import { damaged, tooLarge } from './errors.ts';
-import { decodeHeic, maxHeicPixels } from './heic.ts';
-import { readHeif } from './heif.ts';
+import { damaged, failureOf, messageOf, patience, tooLarge, tooManyBytes } from './errors.ts';
+import { decodeHeic, heicMemory, maxHeicBytes, mostHeicPixels } from './heic.ts';
+import type { HeifHeader } from './heif.ts';
+import { decoderBytes, maxDecoding } from './memory.ts';
 import type { ImageType } from './model.ts';
-import { type Pixels, type Size, turnedSize } from './pixels.ts';
-import { roomOf } from './room.ts';
+import { giveBack, type Pixels, pixelBytes, type Size, turnedSize } from './pixels.ts';
 
 /** What an image says of itself, before anything of it is decoded. */
 export interface Header {
@@ -15,10 +15,15 @@ export interface Header {
   readonly size: Size;
   /** EXIF's: 1 where the decoder turns it. */
   readonly orientation: number;
+  readonly channels: 3 | 4;
   readonly frames: number;
   readonly exif: Buffer | undefined;
-  /** What its decoder takes of pixels, in bytes: some have to hold all of an image, however small it is wanted. */
+  /** What its decoder takes, in bytes: some have to hold all of an image, however small it is wanted. */
   readonly memory: number;
+  /** So many can be decoded of an image like this. */
+  readonly mostPixels: number;
+  /** Of a HEIC or AVIF. */
+  readonly heif: HeifHeader | undefined;
 }
 
 /** An image, decoded, as it is to be looked at. */
@@ -50,17 +55,6 @@ const formats: Readonly<Record<Exclude<ImageType, 'image/heic'>, string>> = {
   'image/gif': 'gif',
 };
 
-/** A file that takes longer is one made to; in seconds. */
-const patience = 120;
-/** Those bytes, of libheif in WebAssembly: 8 while it decodes, and 3 of the pixels that are taken out. */
-const heicBytes = 11;
-/** What the pixels of an image may take, of the 512 MiB of a process that begins with 120 and has clients of Google's. */
-const maxMemory = 240 * 1024 ** 2;
-/** What any decoder takes besides. */
-const decoderBytes = 32 * 1024 ** 2;
-/** Images wait for each other where decoding them would take more together; the largest HEIC is decoded alone. */
-const memory = roomOf(maxMemory + decoderBytes);
-
 const fullQuality = 90;
 /** What JPEG has room for in each direction. */
 const maxJpegSide = 65_500;
@@ -68,52 +62,71 @@ const maxJpegSide = 65_500;
 /**
  * Reads the header of an image, and decides by it.
  *
+ * @param heif what `readHeif` read, where it is one
  * @throws OperationError `IMAGE_TOO_LARGE`, `IMAGE_DAMAGED`
  */
-export async function readHeader(content: Buffer, type: ImageType, pixels: number): Promise<Header> {
-  const header = type === 'image/heic' ? headerOfHeic(content) : await headerOf(content, type);
+export async function readHeader(
+  content: Buffer,
+  type: ImageType,
+  heif: HeifHeader | undefined,
+  pixels: number,
+): Promise<Header> {
+  const header = type === 'image/heic' ? headerOfHeic(content, heif) : await headerOf(content, type, heif);
   const { width, height } = header.size;
   const area = width * height;
   if (area > pixels) throw tooLarge(header, pixels, 'raise the route’s pixels');
-  const most = type === 'image/heic' ? maxHeicPixels : Math.floor((area * maxMemory) / header.memory);
-  if (area > most) throw tooLarge(header, most, 'save it in a way that takes less memory: as JPEG');
+  if (area > header.mostPixels)
+    throw tooLarge(header, header.mostPixels, 'save it in a way that takes less memory: as JPEG');
   if (area === 0) throw damaged(type, 'it has no size');
-  if (!isComplete(content, type)) throw damaged(type, 'its end is missing');
+  if (!isComplete(content, type) || heif?.isWhole === false) throw damaged(type, 'its end is missing');
   return header;
 }
 
-async function headerOf(content: Buffer, type: Exclude<ImageType, 'image/heic'>): Promise<Header> {
+async function headerOf(
+  content: Buffer,
+  type: Exclude<ImageType, 'image/heic'>,
+  heif: HeifHeader | undefined,
+): Promise<Header> {
+  if (type === 'image/avif' && heif === undefined) throw damaged(type, noHeader);
   const image = sharp(content, { limitInputPixels: false });
   const metadata = await image.metadata().catch((error: unknown) => {
     throw failureOf(error, type);
   });
   if (metadata.format !== formats[type]) throw damaged(type, `its decoder takes it for ${metadata.format}`);
-  const { width, height, orientation = 1, pages = 1 } = metadata;
+  const { width, height, orientation = 1, pages = 1, hasAlpha } = metadata;
   const isAnimation = type === 'image/gif' || type === 'image/webp';
-  const area = width * height;
+  const bytes = bytesOf(type, metadata);
   return {
     type,
     size: { width, height },
     // libheif turns an AVIF, as it does a HEIC; libvips knows of no other orientations than there are
     orientation: type === 'image/avif' ? 1 : orientation,
+    channels: hasAlpha ? 4 : 3,
     frames: isAnimation ? pages : type === 'image/png' ? framesOfPng(content) : 1,
     exif: metadata.exif,
-    memory: area * bytesOf(type, metadata),
+    memory: width * height * bytes + decoderBytes,
+    mostPixels: bytes === 0 ? Number.POSITIVE_INFINITY : Math.floor(maxDecoding / bytes),
+    heif,
   };
 }
 
-function headerOfHeic(content: Buffer): Header {
-  const header = readHeif(content);
-  if (header === undefined) throw damaged('image/heic', 'it has no header');
-  const { width, height, exif } = header;
+const noHeader = 'it has no header, or one that is too large';
+
+function headerOfHeic({ length }: Buffer, heif: HeifHeader | undefined): Header {
+  if (heif === undefined) throw damaged('image/heic', noHeader);
+  if (length > maxHeicBytes) throw tooManyBytes('image/heic', length, maxHeicBytes);
+  const { width, height, exif, isDeep } = heif;
   // its orientation counts only for those who decode it on their own
   return {
     type: 'image/heic',
     size: { width, height },
     orientation: 1,
+    channels: 4,
     frames: 1,
     exif,
-    memory: width * height * heicBytes,
+    memory: heicMemory(width * height, length, isDeep).all,
+    mostPixels: mostHeicPixels(length, isDeep),
+    heif,
   };
 }
 
@@ -131,11 +144,19 @@ function bytesOf(type: ImageType, metadata: Metadata): number {
   return pages > 1 ? 12 : 4;
 }
 
+/** What decoding an image takes at most, in bytes, where this much of it is needed. */
+export function decodingBytes({ type, memory, orientation, channels }: Header, wanted: Size): number {
+  // what a HEIC is made smaller for has room where its decoder was
+  if (type === 'image/heic') return memory;
+  return memory + pixelBytes(wanted, channels) * (orientation === 1 ? 1 : 2);
+}
+
 /**
- * Decodes an image, only as large as it is needed.
+ * Decodes an image, only as large as it is needed. Whoever asks has room for it in memory: `decodingBytes`.
  *
  * @param sizeFor what is needed of an image of this size, as it is looked at
- * @throws OperationError `IMAGE_DAMAGED`
+ * @returns when no decoder works any more, also where the signal fires
+ * @throws OperationError `IMAGE_DAMAGED`, `IMAGE_TOO_SLOW`
  */
 export async function decode(
   content: Buffer,
@@ -144,9 +165,7 @@ export async function decode(
   signal: AbortSignal,
 ): Promise<Decoded> {
   const decodeIt = header.type === 'image/heic' ? decodeAllOfHeic : decodeByLibvips;
-  return await memory.run(header.memory + decoderBytes, signal, () =>
-    decodeIt(content, header, sizeFor, signal),
-  );
+  return await decodeIt(content, header, sizeFor, signal);
 }
 
 async function decodeByLibvips(
@@ -192,13 +211,14 @@ async function decodeStored(
 
 async function decodeAllOfHeic(
   content: Buffer,
-  { size: claimed, memory: needed }: Header,
+  { size: claimed, heif }: Header,
   sizeFor: (original: Size) => Size,
   signal: AbortSignal,
 ): Promise<Decoded> {
-  const { icc, primaries } = readHeif(content) ?? {};
+  const { icc, primaries, isDeep = false } = heif ?? {};
   const maxPixels = claimed.width * claimed.height;
-  const task = { content, maxPixels, colours: toSrgb(icc, primaries), memory: needed };
+  const { decoder } = heicMemory(maxPixels, content.length, isDeep);
+  const task = { content, maxPixels, colours: toSrgb(icc, primaries), memory: decoder };
   const all = await decodeHeic(task, signal);
   try {
     const { width, height } = all;
@@ -214,11 +234,6 @@ async function decodeAllOfHeic(
   } finally {
     giveBack(all);
   }
-}
-
-/** Pixels are a lot, and would be kept until there is garbage enough to collect. */
-function giveBack({ data: { buffer } }: Pixels): void {
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** For `sharp` to go on with. */
@@ -239,18 +254,12 @@ async function turn(pixels: Pixels, orientation: number): Promise<Pixels> {
   if (orientation === 1) return pixels;
   const degrees = [0, 0, 0, 180, 180, 270, 90, 90, 270][orientation] ?? 0;
   const mirrored = [2, 4, 5, 7].includes(orientation);
-  const flopped = mirrored ? await rawOf(fromPixels(pixels).flop()) : pixels;
-  return degrees === 0 ? flopped : await rawOf(fromPixels(flopped).rotate(degrees));
+  const flopped = mirrored ? await insteadOf(pixels, (image) => image.flop()) : pixels;
+  return degrees === 0 ? flopped : await insteadOf(flopped, (image) => image.rotate(degrees));
 }
 
-/** What the file is to blame for can't be retried; what the machine is to blame for can. */
-function failureOf(error: unknown, type: ImageType): unknown {
-  const message = messageOf(error);
-  if (/out of memory|unable to (?:m)?alloc|timeout/i.test(message)) return error;
-  const [line = ''] = message.split('\n', 1);
-  return damaged(type, line);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+async function insteadOf(pixels: Pixels, make: (image: Sharp) => Sharp): Promise<Pixels> {
+  const made = await rawOf(make(fromPixels(pixels)));
+  giveBack(pixels);
+  return made;
 }

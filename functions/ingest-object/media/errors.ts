@@ -21,6 +21,24 @@ export function damaged(type: ImageType, problem: string): OperationError {
   );
 }
 
+/** @param seconds after which its decoder was ended */
+export function tooSlow(type: ImageType, seconds: number): OperationError {
+  return new OperationError(
+    'IMAGE_TOO_SLOW',
+    `the ${names[type]} takes longer than ${seconds} s to decode: save it anew, as JPEG if it is none, and upload that`,
+    { details: { type, seconds } },
+  );
+}
+
+/** @param bytes that it may have */
+export function tooManyBytes(type: ImageType, length: number, bytes: number): OperationError {
+  return new OperationError(
+    'IMAGE_TOO_LARGE',
+    `the ${names[type]} has ${length} bytes, and may have ${bytes}: upload a smaller one, or save it as JPEG`,
+    { details: { type, bytes: length, most: bytes } },
+  );
+}
+
 /**
  * @param allowed pixels that it may have
  * @param remedy what helps besides a smaller image
@@ -35,4 +53,24 @@ export function tooLarge(
     `the ${names[type]} has ${width} × ${height} pixels, and may have ${allowed}: upload a smaller one, or ${remedy}`,
     { details: { type, width, height, pixels: allowed } },
   );
+}
+
+/** A file that takes longer is one made to; in seconds. */
+export const patience = 120;
+
+/** What libvips says where a file ends before its boxes do, or they speak of other pictures than there are. */
+const words: readonly (readonly [RegExp, string])[] = [
+  [/^source: bad seek/, 'what it says of itself is not so'],
+];
+
+/** What libvips threw: what the file is to blame for can't be retried; what the machine is to blame for can. */
+export function failureOf(error: unknown, type: ImageType): unknown {
+  const [line = ''] = messageOf(error).split('\n', 1);
+  if (/out of memory|unable to (?:m)?alloc/i.test(messageOf(error))) return error;
+  if (/timeout: \d+% complete/.test(messageOf(error))) return tooSlow(type, patience);
+  return damaged(type, words.find(([said]) => said.test(line))?.[1] ?? line);
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

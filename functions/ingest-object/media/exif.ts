@@ -31,8 +31,8 @@ const wantedOfPlaces = [
   'GPSAltitudeRef',
 ];
 
-/** What a camera writes fits into 64 KiB, that of JPEG has to. */
-const maxBytes = 1024 ** 2;
+/** What a camera writes fits into 64 KiB, that of JPEG has to. More than this isn't read. */
+export const maxExifBytes = 128 * 1024;
 
 /** By name: what `exifreader` makes of a tag. */
 type Tags = Readonly<Record<string, unknown>>;
@@ -56,7 +56,7 @@ export function readExif(
   settings: { readonly gps: boolean; readonly now: Date },
 ): CameraFacts {
   if (block === undefined || block.length === 0) return nothing;
-  const tiff = block.length > maxBytes ? undefined : tiffOf(block);
+  const tiff = block.length > maxExifBytes ? undefined : tiffOf(block);
   if (tiff === undefined) return { ...nothing, doubts: ['EXIF block'] };
   const tags = readTags(tiff, settings.gps ? [...wanted, ...wantedOfPlaces] : wanted);
   if (tags === undefined) return { ...nothing, doubts: ['EXIF block'] };

@@ -3,7 +3,7 @@ import { classify } from '../../../shared/operation/classify.ts';
 import type { OperationContext } from '../../../shared/operation/definition.ts';
 import { OperationError } from '../../../shared/operation/errors.ts';
 import type { Outcome } from '../../../shared/operation/outcome.ts';
-import { type Row, withdrawRow } from './row.ts';
+import { type Row, readRow, withdrawRow } from './row.ts';
 import { objectOf, sweepPreviews } from './store.ts';
 import { withTableIfThere } from './table.ts';
 import type { Media } from './target.ts';
@@ -11,7 +11,9 @@ import type { Media } from './target.ts';
 /** What was found of an object, and what was taken away of it, or in a dry run would be. */
 export interface Settled {
   readonly live: StoredObject | undefined;
-  /** The row that was deleted. */
+  /** Whether there was a row that was deleted. */
+  readonly isRemoved: boolean;
+  /** What it said, where it was one of ours. */
   readonly removed: Row | undefined;
   /** How many previews were deleted. */
   readonly previews: number;
@@ -25,8 +27,8 @@ export interface Settled {
  */
 export async function settle(media: Media, operation: OperationContext, isRefused = false): Promise<Settled> {
   const { generation, place } = media;
-  const mustGo = (row: Row, live: StoredObject | undefined) =>
-    live === undefined || (isRefused && live.generation === generation && row.generation !== generation);
+  const mustGo = (row: Row | undefined, live: StoredObject | undefined) =>
+    live === undefined || (isRefused && live.generation === generation && row?.generation !== generation);
   const found = await withTableIfThere(place, operation, (client) =>
     withdrawRow(client, media, mustGo, operation),
   );
@@ -36,11 +38,15 @@ export async function settle(media: Media, operation: OperationContext, isRefuse
     isDeleted: false,
   };
   const previews = await sweepPreviews(media, isDeleted ? undefined : row, operation);
-  return { live, removed: isDeleted ? row : undefined, previews };
+  return { live, isRemoved: isDeleted, removed: isDeleted ? row : undefined, previews };
 }
 
 /** What to say of an event whose generation isn't the live one, or that tells of an end. */
-export function settledOutcome(media: Media, isEnd: boolean, { live, removed, previews }: Settled): Outcome {
+export function settledOutcome(
+  media: Media,
+  isEnd: boolean,
+  { live, isRemoved, previews }: Settled,
+): Outcome {
   const { bucket, object, generation, place, folder } = media;
   const name = `gs://${bucket}/${object}`;
   const note = live
@@ -52,7 +58,7 @@ export function settledOutcome(media: Media, isEnd: boolean, { live, removed, pr
   const row = `${place.schema}.${place.table}`;
   return {
     changes: [
-      ...(removed
+      ...(isRemoved
         ? [{ action: 'delete', kind: 'media', name: row, detail: `the row of ${name}` } as const]
         : []),
       ...(previews > 0
@@ -89,4 +95,18 @@ export async function refuse(
     ? ` (The row and previews of generation ${removed.generation}, which it replaced, are gone.)`
     : '';
   throw new OperationError(code, message + gone, { details: more, cause });
+}
+
+/** Time for it, where that of the operation is over. */
+const withdrawMs = 30_000;
+
+/**
+ * Takes previews back that a worker had sent which lost its lease: nothing fences an upload, so it takes effect whenever the worker
+ * goes on, and whoever went on without it may have swept before that. What is live, or named by the row, is theirs.
+ */
+export async function withdrawLate(media: Media, operation: OperationContext): Promise<void> {
+  const signal = AbortSignal.timeout(withdrawMs);
+  const late = { ...operation, signal, remainingMs: () => withdrawMs, assertHeld: () => undefined };
+  const found = await withTableIfThere(media.place, late, (client) => readRow(client, media, late));
+  await sweepPreviews(media, found?.row, late);
 }

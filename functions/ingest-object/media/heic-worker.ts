@@ -7,7 +7,7 @@ export interface HeicTask {
   readonly maxPixels: number;
   /** What makes its colours sRGB, if they are not. */
   readonly colours: Matrix | undefined;
-  /** What the decoder may take for its pixels, in bytes. */
+  /** What the decoder may take, in bytes: all of WebAssembly's memory. */
   readonly memory: number;
 }
 
@@ -23,9 +23,6 @@ interface Memory {
 }
 
 const pageBytes = 65_536;
-
-/** What the decoder needs for itself and for the file, at whatever size; its memory grows by up to a fifth too much. */
-const spareBytes = 64 * 1024 ** 2;
 
 /** The header may lie, and the picture be larger than it says: then the decoder runs out of memory, and not the process. */
 function limitMemory(bytes: number): void {
@@ -45,6 +42,8 @@ type Libheif = typeof import('libheif-js/wasm-bundle.js').default;
 async function decode(libheif: Libheif, { content, maxPixels, colours }: HeicTask): Promise<HeicAnswer> {
   const context = libheif.heif_context_alloc();
   const read = libheif.heif_context_read_from_memory(context, content);
+  // it has its own by now
+  if (content.buffer instanceof ArrayBuffer) content.buffer.transfer(0);
   if (read.code !== libheif.heif_error_code.heif_error_Ok)
     return { problem: read.message ?? 'it has no header' };
   // the picture that is meant to be seen: a file may have others, before it too
@@ -71,7 +70,7 @@ async function decode(libheif: Libheif, { content, maxPixels, colours }: HeicTas
 /** A worker of its own for each picture: it is ended with it, and so is the memory that it took. */
 if (parentPort !== null) {
   const task: HeicTask = workerData;
-  limitMemory(task.memory + task.content.length * 3 + spareBytes);
+  limitMemory(task.memory);
   // that it can't be loaded would not be the picture's fault: nothing catches that
   const { default: libheif } = await import('libheif-js/wasm-bundle.js');
   await libheif.ready;

@@ -1,4 +1,3 @@
-import type pg from 'pg';
 import { formatPlace } from '../../../shared/gcp/storage/client.ts';
 import { findObject, type StoredObject } from '../../../shared/gcp/storage/objects.ts';
 import { readObject } from '../../../shared/gcp/storage/read.ts';
@@ -9,12 +8,13 @@ import type { Outcome } from '../../../shared/operation/outcome.ts';
 import type { MatchedRoute, MediaRoute } from '../../../shared/routes.ts';
 import type { EnsuredSchema } from '../../../shared/schemas/ensure.ts';
 import type { ObjectEvent } from '../message.ts';
-import { refuse, settle, settledOutcome } from './gone.ts';
+import { refuse, settle, settledOutcome, withdrawLate } from './gone.ts';
 import { openImage } from './image.ts';
+import type { ImageFacts, StoredPreview } from './model.ts';
 import { ingestedOutcome, unchangedOutcome } from './outcome.ts';
 import { roomOf } from './room.ts';
-import { type Row, readRow, writeRow } from './row.ts';
-import { listPreviews, objectOf, storePreviews, sweepPreviews } from './store.ts';
+import { type FoundRow, type Row, readRow, writeRow } from './row.ts';
+import { hasLostLease, listPreviews, objectOf, storePreviews, sweepPreviews } from './store.ts';
 import { ensureTable, withTable } from './table.ts';
 import { type Media, mediaOf, TenantGone } from './target.ts';
 
@@ -35,14 +35,14 @@ class Overtaken extends Error {
  *
  *     1 find     whether the event's generation is the live one
  *     2 read     what the row says; and exactly this generation
- *     3 render   each preview, and upload it while the next is being rendered
+ *     3 render   each preview, and upload it while the next is being rendered; no connection is held meanwhile
  *     4 write    the row, under the object's lock, if the generation is still the live one
  *     5 sweep    previews of generations that were before
  *
  * Whatever it is interrupted at, the next attempt ends with the same.
  *
  * @throws OperationError permanent: `OBJECT_TOO_LARGE`, `OBJECT_EMPTY`, `NOT_AN_IMAGE`, `IMAGE_TOO_LARGE`, `IMAGE_DAMAGED`,
- *   `TABLE_TAKEN`, and as `mediaOf`
+ *   `IMAGE_TOO_SLOW`, `TABLE_TAKEN`, `TABLE_TOO_SLOW`, and as `mediaOf`
  */
 export async function ingestMedia(
   event: ObjectEvent,
@@ -63,7 +63,8 @@ export async function ingestMedia(
   try {
     return await ingestLive(media, live, operation);
   } catch (error) {
-    if (operation.signal.aborted) throw error;
+    // A refusal is the end only where what was before has been taken away.
+    operation.signal.throwIfAborted();
     if (error instanceof Overtaken) return overtaken(media, operation);
     if (isRefusal(error)) return refuse(media, error, operation);
     throw error;
@@ -72,46 +73,67 @@ export async function ingestMedia(
 
 async function ingestLive(media: Media, live: StoredObject, operation: OperationContext): Promise<Outcome> {
   refuseSize(media, live);
-  const giveBack = await contents.take(Math.max(live.bytes, leastBytes), operation.signal);
+  const { made, found } = await findRow(media, operation);
+  if (found.row && (await isDone(media, found.row, operation)))
+    return unchangedOutcome(media, found.row, await sweepPreviews(media, found.row, operation));
   try {
-    if (operation.dryRun) {
-      const made = await ensureTable(media.place, operation);
-      if (!made.exists) return await ingestWith(undefined, made);
-    }
-    return await withTable(media.place, operation, ingestWith);
-  } finally {
-    giveBack();
+    // Whoever has room waits for no table: what its owner put on it may never end. And what may have to be repeated takes none.
+    const size = Math.max(live.bytes, leastBytes);
+    const image = await contents.run(size, operation.signal, () => render(media, live, operation));
+    if (operation.dryRun)
+      return ingestedOutcome(media, made, { ...image, isNew: !found.isThere, deleted: 0 });
+    const { madeAgain, isWritten, former } = await withTable(
+      media.place,
+      operation,
+      async (client, again) => ({
+        madeAgain: again,
+        ...(await writeRow(client, media, image, operation)),
+      }),
+    );
+    if (!isWritten) throw new Overtaken();
+    const deleted = former.isThere || found.isThere ? await sweepPreviews(media, image, operation) : 0;
+    return ingestedOutcome(media, together(made, madeAgain), { ...image, isNew: !former.isThere, deleted });
+  } catch (error) {
+    if (hasLostLease(operation)) await tidyUp(media, operation, withdrawLate);
+    else if (!isTriedAgain(error) && !operation.signal.aborted) await tidyUp(media, operation, settle);
+    throw error;
   }
+}
 
-  /** @param client undefined where there is no table, in a dry run */
-  async function ingestWith(client: pg.ClientBase | undefined, made: EnsuredSchema): Promise<Outcome> {
-    const row = client && (await readRow(client, media, operation));
-    if (row && (await isDone(media, row, operation)))
-      return unchangedOutcome(media, row, await sweepPreviews(media, row, operation));
-    const { previews, gps, pixels } = media.route;
-    const image = await openImage(await read(live, operation), {
-      previews,
-      pixels,
-      gps,
-      signal: operation.signal,
-    });
-    try {
-      const stored = await storePreviews(media, image.previews(), operation);
-      const ingested = { facts: image.facts, previews: stored };
-      if (operation.dryRun || client === undefined)
-        return ingestedOutcome(media, made, { ...ingested, former: row, deleted: 0 });
-      // What is left to do takes none.
-      giveBack();
-      const { isWritten, former } = await writeRow(client, media, ingested, operation);
-      if (!isWritten) throw new Overtaken();
-      const now = { generation: media.generation, previews: stored };
-      const deleted = former || row ? await sweepPreviews(media, now, operation) : 0;
-      return ingestedOutcome(media, made, { ...ingested, former, deleted });
-    } catch (error) {
-      if (!isTriedAgain(error) && !operation.signal.aborted) await tidyUp(media, operation);
-      throw error;
-    }
+/** In a dry run there may be no table. */
+async function findRow(
+  media: Media,
+  operation: OperationContext,
+): Promise<{ readonly made: EnsuredSchema; readonly found: FoundRow }> {
+  if (operation.dryRun) {
+    const made = await ensureTable(media.place, operation);
+    if (!made.exists) return { made, found: { isThere: false, row: undefined } };
   }
+  return withTable(media.place, operation, async (client, made) => ({
+    made,
+    found: await readRow(client, media, operation),
+  }));
+}
+
+/** What was made of a table before it was read, and where somebody dropped it meanwhile, before it was written. */
+function together(first: EnsuredSchema, second: EnsuredSchema): EnsuredSchema {
+  return {
+    ...second,
+    changes: [...first.changes, ...second.changes],
+    notes: [...first.notes, ...second.notes],
+    statements: [...first.statements, ...second.statements],
+  };
+}
+
+async function render(
+  media: Media,
+  live: StoredObject,
+  operation: OperationContext,
+): Promise<{ readonly facts: ImageFacts; readonly previews: readonly StoredPreview[] }> {
+  const { previews, gps, pixels } = media.route;
+  const { signal } = operation;
+  const image = await openImage(await read(live, operation), { previews, pixels, gps, signal });
+  return { facts: image.facts, previews: await storePreviews(media, image.previews(), operation) };
 }
 
 function refuseSize({ route, object, bucket }: Media, { bytes }: StoredObject): void {
@@ -134,6 +156,7 @@ const refusals: ReadonlySet<string> = new Set([
   'NOT_AN_IMAGE',
   'IMAGE_TOO_LARGE',
   'IMAGE_DAMAGED',
+  'IMAGE_TOO_SLOW',
 ]);
 
 function isRefusal(error: unknown): error is OperationError {
@@ -175,9 +198,13 @@ function isTriedAgain(error: unknown): boolean {
   return error instanceof Overtaken || isRefusal(error) || classify(error).retryable;
 }
 
-/** Previews that no row will ever name are taken away again. */
-async function tidyUp(media: Media, operation: OperationContext): Promise<void> {
-  await settle(media, operation).catch((problem: unknown) => {
+/** Previews of a generation that was replaced meanwhile are taken away: the next one’s event may have come before they were stored. */
+async function tidyUp(
+  media: Media,
+  operation: OperationContext,
+  tidy: (media: Media, operation: OperationContext) => Promise<unknown>,
+): Promise<void> {
+  await tidy(media, operation).catch((problem: unknown) => {
     operation.log.log('WARNING', 'previews left', {
       folder: media.folder,
       problem: classify(problem).message,

@@ -8,16 +8,16 @@ import type { Media } from './target.ts';
 export interface Ingested {
   readonly facts: ImageFacts;
   readonly previews: readonly StoredPreview[];
-  /** What the row said before. */
-  readonly former: Row | undefined;
-  /** How many previews of former generations were deleted. */
+  /** Whether there was no row before. */
+  readonly isNew: boolean;
+  /** How many previews that no row names were deleted. */
   readonly deleted: number;
 }
 
 /** What the operation says of an image, and with it the result event. */
 export function ingestedOutcome(media: Media, made: EnsuredSchema, ingested: Ingested): Outcome {
   const { bucket, object, generation, user, place, folder } = media;
-  const { facts, previews, former, deleted } = ingested;
+  const { facts, previews, isNew, deleted } = ingested;
   const { type, width, height, captured, doubts } = facts;
   const name = `gs://${bucket}/${object}`;
   const bytes = previews.reduce((sum, one) => sum + one.bytes, 0);
@@ -26,7 +26,7 @@ export function ingestedOutcome(media: Media, made: EnsuredSchema, ingested: Ing
     changes: [
       ...made.changes,
       {
-        action: former ? 'alter' : 'create',
+        action: isNew ? 'create' : 'alter',
         kind: 'media',
         name: `${place.schema}.${place.table}`,
         detail: `the row of ${name}`,

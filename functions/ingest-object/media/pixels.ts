@@ -12,6 +12,11 @@ export interface Size {
   readonly height: number;
 }
 
+/** What pixels take, in bytes. */
+export function pixelBytes({ width, height }: Size, channels: Pixels['channels']): number {
+  return width * height * channels;
+}
+
 /** The size of an image that is made to fit into a box, in which it is never enlarged. */
 export function sizeWithin({ width, height }: Size, box: Size): Size {
   const scale = Math.min(1, box.width / width, box.height / height);
@@ -30,4 +35,11 @@ export function isTurned(orientation: number): boolean {
 /** Of an image that is stored so, how it is looked at: or the other way round. */
 export function turnedSize({ width, height }: Size, orientation: number): Size {
   return isTurned(orientation) ? { width: height, height: width } : { width, height };
+}
+
+/** Pixels are a lot, and would be kept until there is garbage enough to collect. */
+export function giveBack({ data }: Pixels): void {
+  const { buffer } = data;
+  // small ones may share it with others
+  if (buffer instanceof ArrayBuffer && buffer.byteLength === data.byteLength) buffer.transfer(0);
 }

@@ -1,7 +1,7 @@
 import type { PreviewSettings } from '../../../shared/routes.ts';
 import { fromPixels, rawOf } from './decode.ts';
 import type { RenderedPreview } from './model.ts';
-import { type Pixels, type Size, sizeWithin } from './pixels.ts';
+import { giveBack, type Pixels, pixelBytes, type Size, sizeWithin } from './pixels.ts';
 
 type Format = PreviewSettings['formats'][number];
 
@@ -15,13 +15,35 @@ export interface PlannedPreview {
 
 /** What WebP has room for in each direction. */
 const maxSide = 16_383;
+/** How much higher than wide a preview is at most whose height isn't said. */
+const maxElongation = 4;
+
+/** What an encoder takes of a pixel at worst, its file included, in bytes: measured with noise, opaque and not. */
+const encoderBytes: Readonly<Record<Format, Readonly<Record<3 | 4, number>>>> = {
+  jpeg: { 3: 8, 4: 8 },
+  png: { 3: 4, 4: 5 },
+  webp: { 3: 32, 4: 40 },
+};
+/** What is taken besides, however small an image is. */
+const leastBytes = 8 * 1024 ** 2;
+/** Pixels that a preview may have, for what its encoder takes: 4096 × 3072, and as WebP 4 million. */
+const mostPixels: Readonly<Record<Format, number>> = {
+  jpeg: 4096 * 3072,
+  png: 4096 * 3072,
+  webp: 4_000_000,
+};
 
 const extensions = { jpeg: 'jpg', webp: 'webp', png: 'png' } as const;
 
-/** The files of an image of a size: the largest first, each as large as its settings say and never larger than the image. */
+/**
+ * The files of an image of a size: the largest first, each as large as its settings say, and never larger than the image or
+ * than there is memory for. All formats of a preview have the same size.
+ */
 export function planPreviews(settings: readonly PreviewSettings[], original: Size): PlannedPreview[] {
-  const planned = settings.flatMap(({ name, width, height = maxSide, formats, quality }) => {
-    const size = sizeWithin(original, { width, height });
+  const planned = settings.flatMap(({ name, width, height, formats, quality }) => {
+    const box = { width, height: height ?? Math.min(maxSide, width * maxElongation) };
+    const most = Math.min(...formats.map((format) => mostPixels[format]));
+    const size = ofAtMost(sizeWithin(original, box), most);
     return [...new Set(formats)].map((format) => ({
       file: `${name}.${extensions[format]}`,
       format,
@@ -30,6 +52,22 @@ export function planPreviews(settings: readonly PreviewSettings[], original: Siz
     }));
   });
   return planned.toSorted((a, b) => areaOf(b.size) - areaOf(a.size));
+}
+
+/** A size of the same shape that has no more pixels than these. */
+function ofAtMost(size: Size, pixels: number): Size {
+  if (areaOf(size) <= pixels) return size;
+  const scale = Math.sqrt(pixels / areaOf(size));
+  return {
+    width: Math.max(1, Math.floor(size.width * scale)),
+    height: Math.max(1, Math.floor(size.height * scale)),
+  };
+}
+
+/** What rendering takes at most, in bytes, with the pixels that all is made of: those, the next ones, and an encoder. */
+export function renderingBytes(planned: readonly PlannedPreview[], base: Size, channels: 3 | 4): number {
+  const most = planned.map(({ size, format }) => areaOf(size) * (channels + encoderBytes[format][channels]));
+  return leastBytes + pixelBytes(base, channels) + Math.max(0, ...most);
 }
 
 /**
@@ -46,28 +84,45 @@ export function sizeForAll(planned: readonly PlannedPreview[], original: Size, l
 
 /**
  * Makes the files one after the other: each size once, from the one that is next larger, and each content once.
- * They are made of pixels only: nothing else of the original gets into them.
+ * They are made of pixels only: nothing else of the original gets into them. Pixels are given back as soon as
+ * nothing more is made of them, the given ones too: also where whoever asks stops asking.
  */
 export async function* renderPreviews(
   planned: readonly PlannedPreview[],
   base: Pixels,
   signal: AbortSignal,
 ): AsyncGenerator<RenderedPreview> {
+  /** What is wanted once more. */
   const made = new Map<string, Buffer>();
   let pixels = base;
-  for (const { file, format, size, quality } of planned) {
-    const { width, height } = size;
-    const key = `${width}x${height} ${format} ${format === 'png' ? '' : quality}`;
-    let content = made.get(key);
-    if (content === undefined) {
+  try {
+    for (const [index, one] of planned.entries()) {
+      const { file, format, size, quality } = one;
+      const key = keyOf(one);
       signal.throwIfAborted();
-      pixels = await resized(base, pixels, size);
-      content = await encoded(pixels, format, quality);
-      made.set(key, content);
+      let content = made.get(key);
+      if (content === undefined) {
+        const former = pixels;
+        pixels = await resized(base, former, size);
+        if (former !== pixels && former !== base) giveBack(former);
+        content = await encoded(pixels, format, quality);
+      }
+      const isWantedAgain = planned.slice(index + 1).some((other) => keyOf(other) === key);
+      if (isWantedAgain) made.set(key, content);
+      else made.delete(key);
+      signal.throwIfAborted();
+      const { width, height } = size;
+      yield { file, contentType: `image/${format}`, width, height, content };
     }
-    signal.throwIfAborted();
-    yield { file, contentType: `image/${format}`, width, height, content };
+  } finally {
+    giveBack(base);
+    if (pixels !== base) giveBack(pixels);
   }
+}
+
+/** The same of two files that have the same content. */
+function keyOf({ size: { width, height }, format, quality }: PlannedPreview): string {
+  return `${width}x${height} ${format} ${format === 'png' ? '' : quality}`;
 }
 
 /** An image that is made smaller twice loses sharpness that can be seen, unless it was much larger in between. */

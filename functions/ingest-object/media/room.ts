@@ -4,6 +4,9 @@ interface Waiting {
   readonly go: () => void;
 }
 
+/** Gives room back, all of it or down to what is still needed; more than once does no harm. */
+export type GiveBack = (kept?: number) => void;
+
 /**
  * Lets work run at a time only as far as it has room together, in the order in which it came. What needs more than
  * there is runs alone.
@@ -24,16 +27,27 @@ export function roomOf(total: number) {
     }
   }
 
-  async function take(size: number, signal: AbortSignal): Promise<() => void> {
+  /** @param size room that is taken already */
+  function givingBack(size: number): GiveBack {
+    let left = size;
+    return (kept = 0) => {
+      if (kept >= left) return;
+      const part = left - kept;
+      left = kept;
+      release(part);
+    };
+  }
+
+  async function take(size: number, signal: AbortSignal): Promise<GiveBack> {
     signal.throwIfAborted();
     if (waiting.length === 0 && hasRoom(size)) taken += size;
     else await inLine(size, signal);
-    let isOver = false;
-    return () => {
-      if (isOver) return;
-      isOver = true;
-      release(size);
-    };
+    return givingBack(size);
+  }
+
+  function occupy(size: number): GiveBack {
+    taken += size;
+    return givingBack(size);
   }
 
   async function inLine(size: number, signal: AbortSignal): Promise<void> {
@@ -55,10 +69,13 @@ export function roomOf(total: number) {
     /**
      * Waits until there is room of this size.
      *
-     * @returns gives it back; more than once does no harm
      * @throws the signal's reason
      */
     take,
+    /** Counts what is there anyway, whether there is room or not: others wait the longer. */
+    occupy,
+    /** What is taken now. */
+    taken: () => taken,
     /** Runs work that takes room of this size, as soon as there is. @throws the signal's reason while it waits */
     async run<T>(size: number, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
       const giveBack = await take(size, signal);

@@ -6,6 +6,7 @@ import { asOwner } from '../../../shared/postgres/logins/owner-transaction.ts';
 import { isServerError } from '../../../shared/postgres/sqlstate.ts';
 import { type EnsuredSchema, ensureSchema, isManagedSchema } from '../../../shared/schemas/ensure.ts';
 import { createTable, inspectTable, tableMarker } from './definition.ts';
+import { withPatience } from './patience.ts';
 import { roomOf } from './room.ts';
 import type { TablePlace } from './target.ts';
 
@@ -103,7 +104,9 @@ function isOurs({ schema, table }: TablePlace, found: Relation | undefined): boo
  * Has something done with the table, over a connection of a login that is a member of the schema's owner and of nothing else:
  * whoever owns the schema may have put code of their own on it.
  *
- * @param use is called again where there is no such table, though there was: made anew, it may be there
+ * @param use is called again where there is no such table, though there was: made anew, it may be there. The owner's code can say so,
+ *   too, so it is a transaction and nothing else
+ * @throws OperationError `TABLE_TOO_SLOW`, as `withPatience`
  */
 export async function withTable<T>(
   place: TablePlace,
@@ -140,12 +143,19 @@ export async function withTableIfThere<T>(
 }
 
 function withOwner<T>(
-  { target, schema }: TablePlace,
-  { pools, signal, log }: OperationContext,
+  place: TablePlace,
+  operation: OperationContext,
   use: (client: pg.ClientBase) => Promise<T>,
 ): Promise<T> {
-  return keptLogins.withLogin(pools, { target, schema }, { signal, log }, (login) =>
-    pools.withConnection(target, { signal, as: login }, use),
+  const { target, schema } = place;
+  const { pools, log } = operation;
+  return withPatience(place, operation, ({ signal, begun }) =>
+    keptLogins.withLogin(pools, { target, schema }, { signal, log }, (login) =>
+      pools.withConnection(target, { signal, as: login }, (client) => {
+        begun();
+        return use(client);
+      }),
+    ),
   );
 }
 

@@ -61,8 +61,9 @@ export async function mediaOf(
   const asked = { target, schema, levels: [], principals: [], actions: [] };
   const refusal = authorize('ingest-object', asked, config().DROVER_POLICY.rules);
   if (refusal) throw refusal;
-  if (user === '.' || user === '..') throw userNotAllowed(bucket, object, user);
   const folder = previewFolder(matched, object);
+  const why = whyNotAllowed(user, folder);
+  if (user !== null && why !== undefined) throw userNotAllowed(bucket, object, user, why);
   return { bucket, object, generation, user, route, place, folder, recipe: recipeOf(route) };
 }
 
@@ -103,11 +104,27 @@ function placeOfTenant(
   });
 }
 
-function userNotAllowed(bucket: string, object: string, user: string): OperationError {
+/** Cloud Storage's limit, in bytes of UTF-8. */
+const mostNameBytes = 1024;
+
+/** `{generation}-{recipe}/{file}`: 19 digits, 16 characters of a hash, 31 of a preview's name and `.jpeg`, and what is between. */
+const fileBytes = 19 + 1 + 16 + 1 + 31 + 5;
+
+function whyNotAllowed(user: string | null, folder: string): string | undefined {
+  if (user === '.' || user === '..') return 'which URLs have no place for';
+  const isLong = Buffer.byteLength(folder) + fileBytes > mostNameBytes;
+  return isLong ? 'too long for the names of previews' : undefined;
+}
+
+function userNotAllowed(bucket: string, object: string, user: string, why: string): OperationError {
+  const name = shortened(formatPlace({ bucket, name: object }));
   return new OperationError(
     'USER_NOT_ALLOWED',
-    `${formatPlace({ bucket, name: object })} is in the folder of a user called ${user}, which URLs have no place for. ` +
-      'Upload it under the name of a user.',
-    { details: { object, user } },
+    `${name} is in the folder of a user called ${shortened(user)}, ${why}. Upload it under the name of a user.`,
+    { details: { object: shortened(object), user: shortened(user) } },
   );
+}
+
+function shortened(text: string): string {
+  return text.length <= 100 ? text : `${text.slice(0, 100).toWellFormed()}…`;
 }

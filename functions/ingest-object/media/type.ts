@@ -1,6 +1,6 @@
 import { fileTypeFromBuffer } from 'file-type';
 import { OperationError } from '../../../shared/operation/errors.ts';
-import { isIsoMedia, readHeif } from './heif.ts';
+import type { HeifHeader } from './heif.ts';
 import { type ImageType, imageTypes } from './model.ts';
 
 /** What `file-type` calls more exactly than is needed. */
@@ -14,10 +14,11 @@ const synonyms: Readonly<Record<string, ImageType>> = {
 /**
  * What an image is, by its content: names and declared types are not looked at.
  *
+ * @param heif its header, if it has one of HEIF
  * @throws OperationError `NOT_AN_IMAGE` if it is none that is understood; the message says what it is instead
  */
-export async function typeOf(content: Buffer): Promise<ImageType> {
-  const coding = isIsoMedia(content) ? readHeif(content)?.coding : undefined;
+export async function typeOf(content: Buffer, heif: HeifHeader | undefined): Promise<ImageType> {
+  const coding = heif?.coding;
   // brands don't tell: `mif1` may be HEIC as well as AVIF
   if (coding === 'hevc') return 'image/heic';
   if (coding === 'av1') return 'image/avif';

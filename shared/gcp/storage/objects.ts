@@ -62,6 +62,26 @@ export async function deleteObject(place: ObjectPlace, signal: AbortSignal): Pro
   });
 }
 
+/**
+ * Deletes an object only if it is this generation still, and nobody has written it anew.
+ *
+ * @returns whether it was
+ */
+export async function deleteGeneration(
+  { generation, ...place }: ObjectGeneration,
+  signal: AbortSignal,
+): Promise<boolean> {
+  return call(place, signal, async (file) => {
+    try {
+      await file.delete({ ifGenerationMatch: generation });
+      return true;
+    } catch (error) {
+      if (hasStatus(error, 'NOT_FOUND') || hasStatus(error, 'FAILED_PRECONDITION')) return false;
+      throw error;
+    }
+  });
+}
+
 /** What a call answered; undefined where it said that there is no such object. */
 export async function unlessMissing<T>(calling: Promise<T>): Promise<T | undefined> {
   try {

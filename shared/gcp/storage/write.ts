@@ -19,14 +19,25 @@ const chunkBytes = 8 * 1024 * 1024;
 /**
  * Writes a small object at once. With `ifGenerationMatch`, a refusal may be the answer to a repeated call of which the
  * first was done: look what is there.
+ *
+ * Once the signal has fired the client begins no other attempt. One whose bytes are on their way then can't be called back, and the
+ * object may be there a moment later: for as long as a request takes, not for as long as the client would repeat it. Whoever comes next
+ * writes the same name, or finds it in the folder that he clears.
+ *
+ * @param options.attempts ends that before the signal does, which ends the waiting for it
  */
 export async function writeObject(
   place: ObjectPlace,
   content: string | Buffer,
-  { signal, ...options }: WriteOptions,
+  { signal, attempts = signal, ...options }: WriteOptions & { readonly attempts?: AbortSignal },
 ): Promise<StoredObject> {
   return call(place, signal, async (file) => {
-    await file.save(content, { resumable: false, ...settingsOf(options) });
+    // Asked for anew with each attempt. To break off one that is under way, its stream would have to fail, where nobody can catch it.
+    const source = async function* () {
+      attempts.throwIfAborted();
+      yield content;
+    };
+    await file.save(source, { resumable: false, ...settingsOf(options) });
     return storedObject(place, file.metadata);
   });
 }

@@ -5,10 +5,9 @@ import type { Logger } from '../../telemetry/log.ts';
 import type { Login, Pools } from '../pools.ts';
 import { beforePoolsClose } from '../process-pools.ts';
 import { rejection } from '../rejection.ts';
-import { sql } from '../sql.ts';
 import { isServerError } from '../sqlstate.ts';
 import { formatTarget, type Target } from '../target.ts';
-import { extendLogin, leftBehind, makeLogin, type NamedFor, newLogin, removeLogin } from './owner-roles.ts';
+import { extendLogin, makeLogin, type NamedFor, newLogin, removeLogin, runOut } from './owner-roles.ts';
 
 /** A schema whose owner a login may act as. */
 export interface KeptFor {
@@ -29,8 +28,9 @@ export interface KeptLogins {
    * once for all who ask at the same time, and made good for longer where half of its time is over.
    *
    * @param use is called again with another login where PostgreSQL refuses this one, or its part as the owner: somebody took it
-   *   away. So it begins with a connection and a transaction.
-   * @throws whatever `use` throws; what keeps a login from being made
+   *   away, or changed its password, which the owner's code can. So it begins with a connection and a transaction.
+   * @throws whatever `use` throws; what keeps a login from being made; OperationError `LOGIN_REFUSED`, retryable, where too many were
+   *   refused
    */
   withLogin<T>(
     pools: Pools,
@@ -62,12 +62,21 @@ const connections = 200;
 /** So many of those that others left are taken away by who makes one: the rest by the next. */
 const sweptAtATime = 5;
 
+/** To take a refused one away takes so long at most, for others wait for the next. */
+const farewellMs = 10_000;
+
+/** So many in the place of refused ones are made for a schema, and no more until the first of them was an hour ago. */
+const mostRefusals = 10;
+const refusalsMs = 3_600_000;
+
 /** What says that a login is gone, has run out or is no member of the owner any more. */
 const refusals: ReadonlySet<string> = new Set(['AUTHENTICATION_FAILED', 'INSTANCE_NOT_PREPARED']);
 
 /** @param now milliseconds since the epoch */
 export function createKeptLogins(now: () => number = Date.now): KeptLogins {
   const making = new Map<string, { readonly promise: Promise<Kept>; kept?: Kept }>();
+  /** When logins were refused, by what they were for. */
+  const refusedAt = new Map<string, readonly number[]>();
 
   const start = (key: string, make: () => Promise<Kept>): Promise<Kept> => {
     const promise = make();
@@ -92,6 +101,21 @@ export function createKeptLogins(now: () => number = Date.now): KeptLogins {
     return start(key, () => renew({ ...kept, pools }, now(), log));
   };
 
+  /** Takes a login away that PostgreSQL refused: whoever makes it be refused each time must not leave one behind each time. */
+  const forget = async (key: string, refused: Kept, cause: unknown, log: Logger | undefined) => {
+    const { pools, owned, login } = refused;
+    // Another has forgotten it already, or is just making it good for longer.
+    if (making.get(key)?.kept?.login.user !== login.user) return;
+    const recent = (refusedAt.get(key) ?? []).filter((at) => at > now() - refusalsMs);
+    if (recent.length >= mostRefusals) throw refusedTooOften(owned, cause);
+    refusedAt.set(key, [...recent, now()]);
+    making.delete(key);
+    const farewell = { signal: AbortSignal.timeout(farewellMs), remainingMs: () => farewellMs };
+    await removeLogin(pools, owned, login.user, farewell).catch((error: unknown) => {
+      log?.log('WARNING', 'login left', { login: login.user, problem: classify(error).message });
+    });
+  };
+
   return {
     async withLogin(pools, { target, schema }, { signal, log }, use) {
       const key = JSON.stringify([target.instance, target.database, schema]);
@@ -104,7 +128,7 @@ export function createKeptLogins(now: () => number = Date.now): KeptLogins {
           return await use(kept.login);
         } catch (error) {
           if (again || !isRefusal(error)) throw error;
-          if (making.get(key)?.kept === kept) making.delete(key);
+          await Promise.race([forget(key, kept, error, log), rejection(signal)]);
         }
       }
     },
@@ -128,6 +152,16 @@ export function createKeptLogins(now: () => number = Date.now): KeptLogins {
 
 function isRefusal(error: unknown): boolean {
   return error instanceof OperationError && refusals.has(error.code);
+}
+
+function refusedTooOften({ target, schemas }: NamedFor, cause: unknown): OperationError {
+  const where = `schema ${schemas.join(', ')} of ${formatTarget(target)}`;
+  return new OperationError(
+    'LOGIN_REFUSED',
+    `PostgreSQL refused ${mostRefusals} logins within an hour that were made to act as the owner of ${where}: look whether code ` +
+      'of the schema changes their passwords, or who takes them away',
+    { retryable: true, details: { ...target, schemas }, cause },
+  );
 }
 
 async function make(pools: Pools, owned: NamedFor, now: number, log: Logger | undefined): Promise<Kept> {
@@ -154,18 +188,20 @@ async function renew(kept: Kept, now: number, log: Logger | undefined): Promise<
 }
 
 /**
- * Takes away what processes left that are no more. One that is still good may be a living process's, though it has no session at
- * the moment.
+ * Takes away what processes left that are no more, whichever schema of the database it was for: nobody may ever come for that one
+ * again. One that is still good may be a living process's, though it has no session at the moment.
  */
 async function sweep(pools: Pools, owned: NamedFor, log: Logger | undefined): Promise<void> {
   const options = { signal: AbortSignal.timeout(makingMs), remainingMs: () => makingMs };
-  try {
-    const left = await leftBehind(pools, owned, sql`now()`, options);
-    for (const user of left.slice(0, sweptAtATime)) await removeLogin(pools, owned, user, options);
-  } catch (error) {
-    const where = `${formatTarget(owned.target)} ${owned.schemas.join(', ')}`;
+  const warn = (error: unknown) => {
+    const where = formatTarget(owned.target);
     log?.log('WARNING', 'logins left', { where, problem: classify(error).message });
-  }
+  };
+  const left = await runOut(pools, owned, sweptAtATime, options).catch((error: unknown) => {
+    warn(error);
+    return [];
+  });
+  for (const user of left) await removeLogin(pools, owned, user, options).catch(warn);
 }
 
 /** Those of this process. */

@@ -88,6 +88,29 @@ export function leftBehind(
   });
 }
 
+/**
+ * Logins of a purpose that have run out and that nobody uses, of all schemas of a database: some of them, so that one that can't be
+ * taken away keeps nobody from the others.
+ */
+export function runOut(
+  pools: Pools,
+  { target, purpose }: Pick<Owned, 'target' | 'purpose'>,
+  most: number,
+  { signal }: Pick<RoleOptions, 'signal'>,
+): Promise<string[]> {
+  const { text } = sql`
+    SELECT rolname AS name FROM pg_catalog.pg_roles
+     WHERE starts_with(rolname, ${`${purpose}_`})
+       AND pg_catalog.shobj_description(oid, 'pg_authid') = ${markerOf(purpose, target)}
+       AND rolvaliduntil < now()
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_stat_activity WHERE usename = rolname)
+     ORDER BY pg_catalog.random() LIMIT ${most}`;
+  return pools.withConnection(target, { signal }, async (client) => {
+    const { rows } = await client.query<{ name: string }>(text);
+    return rows.map(({ name }) => name);
+  });
+}
+
 /** Makes a login that is a member of the owners of some schemas and of nothing else. */
 export async function makeLogin<I>(
   pools: Pools,
@@ -111,7 +134,7 @@ export async function makeLogin<I>(
           acting,
           sql`CREATE ROLE ${role} LOGIN CONNECTION LIMIT ${connections} PASSWORD ${verifier} VALID UNTIL ${until.toISOString()}`,
         );
-        script.run(acting, sql`COMMENT ON ROLE ${role} IS ${markerOf(purpose)}`);
+        script.run(acting, sql`COMMENT ON ROLE ${role} IS ${markerOf(purpose, target)}`);
         if (stages && found.own.lendsTemporary)
           script.run(acting, sql`GRANT TEMPORARY ON DATABASE ${identifier(target.database)} TO ${role}`);
         for (const schema of schemas) {
@@ -128,8 +151,8 @@ export async function makeLogin<I>(
 }
 
 /** Who looks at the members of the owners knows by it that this is one of Drover's, and no grant that nobody asked for. */
-function markerOf(purpose: Owned['purpose']): string {
-  return JSON.stringify({ managedBy: 'drover', purpose });
+function markerOf(purpose: Owned['purpose'], { database }: Target): string {
+  return JSON.stringify({ managedBy: 'drover', purpose, database });
 }
 
 /**

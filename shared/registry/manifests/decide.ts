@@ -60,7 +60,9 @@ export function formerTexts({
 }: Pick<ManifestRecord, 'state' | 'generation' | 'text' | 'before'>): ManifestText[] {
   if (state === 'deleted' || text === null) return [];
   const last = { generation, text, applied: state === 'applied' };
-  const texts = state === 'applied' ? [last] : [...before, last];
+  // Whoever uploads the same again and again says no more by that.
+  const others = before.filter((one) => one.text !== text);
+  const texts = state === 'applied' ? [last] : [...others, last];
   let bytes = 0;
   const kept = texts.toReversed().filter((one) => {
     bytes += Buffer.byteLength(one.text);
@@ -146,4 +148,15 @@ function isSameAs(known: ManifestPlace | undefined, other: ManifestPlace): boole
 
 function namesIn(claims: readonly Claimed[], key: string): string[] {
   return claims.flatMap(({ scope, names }) => (scopeKey(scope) === key ? names : []));
+}
+
+/** What was sent before something was begun. */
+export interface Sent {
+  readonly sent: ManifestRecord['sent'];
+  readonly grantedBy: ManifestRecord['grantedBy'];
+}
+
+/** Records of before this was written down say nothing of it. */
+export function sentIn(found: ManifestRecord | undefined): Sent {
+  return { sent: found?.sent ?? {}, grantedBy: found?.grantedBy ?? [] };
 }

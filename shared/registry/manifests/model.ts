@@ -22,11 +22,11 @@ export interface ManifestText {
 }
 
 /**
- * Things that only one manifest may speak of, which are written down together: of a database its schemas and own roles, or one
- * tenant or secret.
+ * Things that only one manifest may speak of, which are written down together: some of a database's schemas and own roles, one
+ * tenant, or some secrets.
  */
 export interface Claimed {
-  /** `['database', instance, database]`, `['tenant', id]`, `['secret', id]` */
+  /** `['database', instance, database, shard]`, `['tenant', id]`, `['secrets', shard]` */
   readonly scope: readonly string[];
   /** `schema billing`, `own roles`, `tenant`, `secret` */
   readonly names: readonly string[];
@@ -46,6 +46,20 @@ export interface ManifestCounts {
   readonly changed: number;
   readonly failed: number;
   readonly skipped: number;
+}
+
+/** An operation that a manifest asked for. It is written down before its message is published. */
+export interface SentOperation {
+  /** Of its item: `grants billing`. */
+  readonly key: string;
+  readonly function: string;
+  /** The {@link runOf} that sent it. */
+  readonly run: string;
+  /** Of its message's content. */
+  readonly hash: string;
+  readonly at: Date;
+  /** When it was published last: again, where nothing was heard of it. */
+  readonly last: Date;
 }
 
 /** The document of a manifest: `manifests/{hash}`. */
@@ -72,6 +86,10 @@ export interface ManifestRecord extends ManifestPlace {
   readonly before: readonly ManifestText[];
   /** What it speaks of; while grants are taken back that it no longer names, also of what these are about. */
   readonly claims: readonly Claimed[];
+  /** What was sent, and isn't known to have ended, by the ids of the operations' records. */
+  readonly sent: Readonly<Record<string, SentOperation>>;
+  /** Its operations that grant something, as {@link grantMark} has them: only what they granted is its own to take back. The newest last. */
+  readonly grantedBy: readonly string[];
   readonly counts: ManifestCounts | null;
   readonly changedAt: Date;
 }
@@ -81,4 +99,23 @@ export const manifestsCollection = 'manifests';
 export const manifestClaimsCollection = 'manifest-claims';
 
 /** Of all former texts: a document holds 1 MiB. */
-export const mostTextBytes = 600 * 1024;
+export const mostTextBytes = 500 * 1024;
+
+/** The oldest are forgotten first. What they granted counts as somebody else's then. */
+export const mostGrantedBy = 5000;
+
+/** Which run of a manifest an operation belongs to: the rounds of one generation are one. */
+export function runOf({
+  event,
+  generation,
+}: {
+  readonly event: string;
+  readonly generation: string;
+}): string {
+  return `${event} ${generation}`;
+}
+
+/** What is kept of the id of an operation's record, which is a hash: as much as nobody meets by chance. */
+export function grantMark(operation: string): string {
+  return operation.slice(0, 20);
+}

@@ -7,9 +7,12 @@ import {
   decideClaims,
   decideManifest,
   heldClaims,
+  isSamePlace,
   type Late,
   type ManifestWish,
+  type Sent,
   scopeKey,
+  sentIn,
 } from './decide.ts';
 import {
   type Claimed,
@@ -49,7 +52,7 @@ export interface Beginning {
 }
 
 /** What an operation may go on with. */
-export interface BegunManifest extends Begun {
+export interface BegunManifest extends Begun, Sent {
   /** Of `revoking`, what is still its own. */
   readonly held: readonly Claimed[];
 }
@@ -64,13 +67,14 @@ export interface Conflicting {
  * Begins a generation of a manifest, or goes on with it: its text and its claims are written down before anything is done about
  * them. Nothing is written where something newer was begun or others speak of the same things.
  *
- * @param isGone whether a holder's object is known to be gone: its claims are taken over
+ * @param goneAs of holders whose objects are known to be gone, what {@link stampOf} said before that was found out: their claims
+ *   are taken over, if that is still so
  * @throws OperationError `LEASE_LOST`
  */
 export async function beginManifest(
   operation: Pick<OperationContext, 'registry' | 'transact'>,
   { place, wish, text, claims, revoking }: Beginning,
-  isGone: (holder: ManifestPlace) => boolean,
+  goneAs: (holder: ManifestPlace) => string | undefined,
 ): Promise<BegunManifest | Late | Conflicting> {
   const ref = await manifestRef(operation, place);
   return operation.transact([ref], async (transaction, [snapshot]) => {
@@ -82,9 +86,19 @@ export async function beginManifest(
     const holders = holdersOf(documents);
     const held = heldClaims(place, revoking, holders);
     const all = [...claims, ...held];
+    const isGone = (holder: ManifestPlace) => goneAs(holder) !== undefined;
     const { conflicts, changed, from } = decideClaims(place, former, all, holders, isGone);
     if (conflicts.length > 0) return { kind: 'conflict', conflicts };
-    const forced = decision.forced || !(await areSettled(operation, transaction, from));
+    const records = await readRecords(operation, transaction, from);
+    const back = from.filter((holder, at) => stampOf(records[at]) !== goneAs(holder));
+    if (back.length > 0) {
+      // Uploaded again since it was looked for.
+      const isBack = ({ holder }: ClaimConflict) => back.some((one) => isSamePlace(one, holder));
+      const again = decideClaims(place, former, all, holders, () => false).conflicts;
+      return { kind: 'conflict', conflicts: again.filter(isBack) };
+    }
+    const forced = decision.forced || records.some((record) => record?.settled === false);
+    const sent = sentIn(found);
     writeClaims(transaction, documents, changed);
     transaction.set(ref, {
       ...place,
@@ -98,10 +112,11 @@ export async function beginManifest(
       text,
       before: decision.before,
       claims: all,
+      ...sent,
       counts: null,
       changedAt: new Date(),
     } satisfies ManifestRecord);
-    return { ...decision, forced, held };
+    return { ...decision, ...sent, forced, held };
   });
 }
 
@@ -120,7 +135,7 @@ export async function findConflicts(
 }
 
 /** A deletion that was begun. */
-export interface BegunDeletion extends Begun {
+export interface BegunDeletion extends Begun, Sent {
   /** As it was before. */
   readonly record: ManifestRecord;
   /** What of its claims nobody has taken over. */
@@ -145,7 +160,8 @@ export async function beginDeletion(
     if (decision.kind === 'late') return decision;
     const documents = await readClaims(operation, transaction, found.claims);
     const held = heldClaims(place, found.claims, holdersOf(documents));
-    if (found.state === 'deleted') return { ...decision, record: found, held: [] };
+    const sent = sentIn(found);
+    if (found.state === 'deleted') return { ...decision, ...sent, record: found, held: [] };
     transaction.set(ref, {
       ...found,
       generation: wish.generation,
@@ -158,7 +174,7 @@ export async function beginDeletion(
       before: decision.before,
       changedAt: new Date(),
     } satisfies ManifestRecord);
-    return { ...decision, record: found, held };
+    return { ...decision, ...sent, record: found, held };
   });
 }
 
@@ -201,6 +217,7 @@ export async function endManifest(
       counts,
       ended: true,
       settled: true,
+      sent: {},
       ...(isDone ? { forced: false, before: [] } : {}),
       ...(state === 'deleted' ? { text: null } : {}),
       claims: kept,
@@ -208,6 +225,11 @@ export async function endManifest(
     } satisfies ManifestRecord);
     return true;
   });
+}
+
+/** Another one for each time that something is begun about a manifest. */
+export function stampOf(record: ManifestRecord | undefined): string {
+  return record === undefined ? '' : JSON.stringify([record.generation, record.operation, record.round]);
 }
 
 interface ClaimsAt {
@@ -259,14 +281,13 @@ function writeClaims(
   }
 }
 
-/** What whoever had claims asked for may still be on its way, to things that are this manifest's now. */
-async function areSettled(
+/** Of those whose claims are taken over: what they asked for may still be on its way, to things that are another one's now. */
+async function readRecords(
   operation: Registry,
   transaction: Transaction,
   places: readonly ManifestPlace[],
-): Promise<boolean> {
-  if (places.length === 0) return true;
+): Promise<(ManifestRecord | undefined)[]> {
+  if (places.length === 0) return [];
   const refs = await Promise.all(places.map((place) => manifestRef(operation, place)));
-  const snapshots = await transaction.getAll(...refs);
-  return snapshots.every((snapshot) => readManifestRecord(snapshot)?.settled !== false);
+  return (await transaction.getAll(...refs)).map(readManifestRecord);
 }

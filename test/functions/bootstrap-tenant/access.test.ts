@@ -52,12 +52,13 @@ describe('a tenant’s message asks for', () => {
     ],
     ['a former id', { ...shared, reuse: true }, 'app', 'owner', ['reuse']],
     ['a restore', { ...shared, restore: 'gs://archive/manifest.json' }, 'app', 'owner', ['restore']],
+    ['limits of its own', { ...shared, quotas: { operationsPerDay: 50 } }, 'app', 'owner', ['quotas']],
     [
       'all of that',
-      { ...own, reuse: true, restore: 'gs://archive/manifest.json' },
+      { ...own, reuse: true, restore: 'gs://archive/manifest.json', quotas: {} },
       'tenant_acme',
       'owner',
-      ['createDatabase', 'reuse', 'restore'],
+      ['createDatabase', 'reuse', 'restore', 'quotas'],
     ],
   ])('%s', (_, message, database, level, actions) => {
     expect(asked(message)).toEqual({

@@ -73,7 +73,7 @@ describe('the folders of an owner', () => {
 describe('an image and its previews', () => {
   const preview = (object: string, routes: readonly MediaRoute[]) => {
     const matched = match(object, routes);
-    return matched && `${previewFolder(matched, object)}1700000000000000/400.webp`;
+    return matched && `${previewFolder(matched, object)}1700000000000000-0123456789abcdef/400.webp`;
   };
 
   it('are their owner’s', () => {
@@ -137,7 +137,7 @@ describe('an image and its previews', () => {
       fc.array(fc.oneof(fc.constantFrom('photos', 'a', 'b', 'alice', digest, '1'), userName), {
         maxLength: 4,
       }),
-      fc.constantFrom(`${digest}/1/400.webp`, 'x.jpg', 'original/x.jpg', `1/${digest}`),
+      fc.constantFrom(`${digest}/1-0123456789abcdef/400.webp`, 'x.jpg', 'original/x.jpg', `1/${digest}`),
     );
     fc.assert(
       fc.property(mediaRoutes, asker, asker, name, (routes, one, other, [root, parts, end]) => {
@@ -154,12 +154,19 @@ describe('an image and its previews', () => {
     ['that no route covers', { bucket, name: 'photos/alice/other/a.jpg' }],
     ['that is the folder', { bucket, name: 'photos/alice/' }],
     ['that is a folder of previews', { bucket, name: `previews/photos/alice/${'a'.repeat(32)}/` }],
-    ['in the place of a digest', { bucket, name: 'previews/photos/alice/original/1/a.webp' }],
-    ['below a preview', { bucket, name: `previews/photos/alice/${'a'.repeat(32)}/1/x/a.webp` }],
-    ['of the results', { bucket, name: `results/photos/alice/${'a'.repeat(32)}/1/a.webp` }],
+    [
+      'in the place of a digest',
+      { bucket, name: 'previews/photos/alice/original/1-0123456789abcdef/a.webp' },
+    ],
+    ['without a recipe', { bucket, name: `previews/photos/alice/${'a'.repeat(32)}/1/a.webp` }],
+    [
+      'below a preview',
+      { bucket, name: `previews/photos/alice/${'a'.repeat(32)}/1-0123456789abcdef/x/a.webp` },
+    ],
+    ['of the results', { bucket, name: `results/photos/alice/${'a'.repeat(32)}/1-0123456789abcdef/a.webp` }],
     [
       'of a tenant’s previews',
-      { bucket, name: `tenants/a/previews/photos/alice/${'a'.repeat(32)}/1/a.webp` },
+      { bucket, name: `tenants/a/previews/photos/alice/${'a'.repeat(32)}/1-0123456789abcdef/a.webp` },
     ],
   ])('are not taken from a name %s', (_, place) => {
     expect(mediaOf(place, { user: 'alice' }, [photos])).toBeUndefined();

@@ -11,14 +11,18 @@ const routes = ['photos/{user}/original/**', 'tenants/{tenant}/photos/{user}/**'
 );
 const digest = '0123456789abcdef0123456789abcdef';
 const original = 'photos/alice/original/2026/Ä "1".jpg';
-const preview = `previews/photos/alice/${digest}/1/400.webp`;
+const preview = `previews/photos/alice/${digest}/1-0123456789abcdef/400.webp`;
 const theirs = [
   ['alice’s original', { user: 'alice', object: original }],
   ['alice’s preview', { user: 'alice', object: preview }],
   ['a tenant’s original', { user: 'alice', tenant: 'acme', object: 'tenants/acme/photos/alice/a.jpg' }],
   [
     'a tenant’s preview',
-    { user: 'alice', tenant: 'acme', object: `tenants/acme/previews/photos/alice/${digest}/1/400.webp` },
+    {
+      user: 'alice',
+      tenant: 'acme',
+      object: `tenants/acme/previews/photos/alice/${digest}/1-0123456789abcdef/400.webp`,
+    },
   ],
   ['one of a catalogue', { user: undefined, object: 'catalogue/a.png' }],
 ] as const;

@@ -10,8 +10,8 @@ import { readTenantMessage, type Where } from '../where.ts';
 import { compareGrants, refuseGrants } from './grants.ts';
 import type { Compared, ComparedPart, Refusal } from './model.ts';
 import { compareSchema, refuseSchema } from './schema.ts';
-import { compareSecret } from './secret.ts';
-import { compareTenant } from './tenant.ts';
+import { compareSecret, refuseSecret } from './secret.ts';
+import { compareTenant, refuseTenant } from './tenant.ts';
 
 /** What a manifest is held against. */
 export interface Comparing {
@@ -22,6 +22,8 @@ export interface Comparing {
   readonly former: readonly Wanted[];
   /** Of this machine, where no database says the time. */
   readonly now: Date;
+  /** Keys of items that are held against nothing: whoever may not have them isn't told what there is of them. */
+  readonly hidden?: ReadonlySet<string>;
 }
 
 /** Holds each item of a manifest against what is so: a pure function. */
@@ -32,6 +34,8 @@ export function compareAll(wanted: readonly Wanted[], comparing: Comparing): Com
   );
   return wanted.map((one) => {
     const about = subjectOf(one, comparing.where);
+    if (comparing.hidden?.has(one.key))
+      return { wanted: one, about, parts: [], refusals: [], expired: 0, notes: [] };
     return { wanted: one, about, ...compareOne(one, comparing, made, formerSecrets) };
   });
 }
@@ -86,11 +90,13 @@ function compareOne(
       whole: derived,
       changes,
     };
-    return { parts: [part], refusals, expired: 0 };
+    return { parts: [part], refusals, expired: 0, notes: [] };
   };
   switch (wanted.kind) {
-    case 'tenant':
-      return alone(compareTenant(readTenantMessage(wanted), tenant, config()));
+    case 'tenant': {
+      const asked = [readTenantMessage(wanted), tenant, config()] as const;
+      return alone(compareTenant(...asked), refuseTenant(...asked));
+    }
     case 'schema':
       return alone(
         compareSchema(wanted, where, state.schemas.get(wanted.schema), catalog),
@@ -99,6 +105,7 @@ function compareOne(
     case 'secret':
       return alone(
         compareSecret(wanted, where, state.secrets.get(wanted.secret), formerSecrets.get(wanted.key)),
+        refuseSecret(wanted, where, state.secrets.get(wanted.secret)),
       );
   }
 }

@@ -1,3 +1,4 @@
+import type { Note } from '../../../../shared/operation/outcome.ts';
 import { type CustomRole, checksumOf } from '../../../../shared/postgres/custom-role.ts';
 import { hasRole, markerIn } from '../../../../shared/postgres/grants/found.ts';
 import type { DesiredGrants } from '../../../../shared/postgres/grants/model.ts';
@@ -5,7 +6,14 @@ import { planGrants } from '../../../../shared/postgres/grants/plan.ts';
 import { examineGrants, refuseScope } from '../../../../shared/postgres/grants/refusals.ts';
 import { roleName, schemaLevels } from '../../../../shared/postgres/names.ts';
 import { cutText } from '../../../../shared/registry/grants/bounds.ts';
-import { type GrantSet, grantKey, mostReasonBytes } from '../../../../shared/registry/grants/model.ts';
+import {
+  type Author,
+  type GrantSet,
+  type GrantState,
+  grantKey,
+  mostReasonBytes,
+} from '../../../../shared/registry/grants/model.ts';
+import { grantMark } from '../../../../shared/registry/manifests/model.ts';
 import { type GrantWish, roleOf } from '../../../grant-roles/message.ts';
 import type { Catalog } from '../catalog.ts';
 import { chunksOf, grantsMessage, schemaOf } from '../derived.ts';
@@ -26,6 +34,7 @@ interface Facts {
 export interface ComparedGrants {
   readonly parts: readonly ComparedPart[];
   readonly expired: number;
+  readonly notes: readonly Note[];
 }
 
 /**
@@ -41,7 +50,8 @@ export function compareGrants(facts: Facts, now: Date): ComparedGrants {
     mode !== 'revoke' && expiresAt !== undefined && new Date(expiresAt) <= now;
   const roles = wanted.customRoles.filter((role) => differsAsRole(facts, role));
   const judge = judgeOf(facts);
-  const isGone = (grant: GrantWish) => mode === 'revoke' && !judge.hasRole(grant);
+  const isGone = (grant: GrantWish) =>
+    mode === 'revoke' && (!judge.hasRole(grant) || !isTakenBack(facts, grant, now));
   const chunks = chunksOf(wanted).map((chunk) => chunk.filter((grant) => !isOver(grant) && !isGone(grant)));
   const parts = chunks.map((asked, index): ComparedPart => {
     const define = index === 0 ? roles : [];
@@ -49,33 +59,91 @@ export function compareGrants(facts: Facts, now: Date): ComparedGrants {
     const surplus = mode === 'exact' ? judge.surplus(asked) : [];
     const changes = [
       ...define.map(({ name, version }) => `define the role ${name}, version ${version}`),
-      ...differing.map((grant) => inWords(grant, mode)),
+      ...differing.map((grant) => inWords(grant, mode, judge.change(grant))),
       ...surplus.map(({ role, principal }) => `revoke ${role} from ${principal}`),
     ];
     const all = index === 0 ? wanted.customRoles : [];
     const whole = grantsMessage(wanted, asked, all, where);
     const isNothing = mode !== 'exact' && asked.length + all.length === 0;
     const some = mode === 'exact' ? whole : grantsMessage(wanted, differing, define, where);
+    const dated = mode === 'revoke' ? afterAll(facts, asked) : undefined;
     return {
       index,
       derived: changes.length > 0 ? some : undefined,
       whole: isNothing ? undefined : whole,
       changes,
+      ...(dated ? { dated } : {}),
     };
   });
-  return { parts, expired: wanted.grants.filter(isOver).length };
+  const kept = mode === 'revoke' ? wanted.grants.filter((grant) => isOthers(facts, grant, judge)) : [];
+  const notes = [...judge.notes(chunks.flat()), ...othersNotes(kept)];
+  return { parts, expired: wanted.grants.filter(isOver).length, notes };
 }
 
-function inWords(grant: GrantWish, mode: WantedGrants['mode']): string {
+/** What the registry says of a grant that is there, by whoever decided it last; of what isn't decided also what was before. */
+function statesOf({ wanted, set }: Facts, grant: GrantWish): (GrantState & Author)[] {
+  const known = set?.grants[grantKey({ role: roleOf(grant), principal: grant.principal })];
+  if (known === undefined) return [];
+  const all = [known.value, ...(known.undecided && known.before ? [known.before] : [])];
+  const { grantedBy } = wanted;
+  return all.filter(
+    ({ present, operation }) => present && (grantedBy === undefined || grantedBy.has(grantMark(operation))),
+  );
+}
+
+/** Only what a manifest's own operations granted is its to take back; what runs out is taken back anyway. */
+function isTakenBack(facts: Facts, grant: GrantWish, now: Date): boolean {
+  if (facts.wanted.grantedBy === undefined) return true;
+  return statesOf(facts, grant).some(({ expiresAt }) => expiresAt === undefined || expiresAt > now);
+}
+
+/** Somebody has it, and by others than this manifest's operations. */
+function isOthers(facts: Facts, grant: GrantWish, judge: Judge): boolean {
+  return judge.hasRole(grant) && statesOf(facts, grant).length === 0 && judge.differs(grant);
+}
+
+/**
+ * After the grants that are taken back, and before whatever anybody granted since: a manifest that is deleted long after it granted
+ * something takes away nobody else's.
+ */
+function afterAll(facts: Facts, grants: readonly GrantWish[]): Date | undefined {
+  const times = grants.flatMap((grant) =>
+    statesOf(facts, grant).map(({ publishedAt }) => publishedAt.getTime()),
+  );
+  return times.length === 0 ? undefined : new Date(Math.max(...times) + 1);
+}
+
+/** More than anybody reads. */
+const mostNamed = 20;
+
+function othersNotes(kept: readonly GrantWish[]): Note[] {
+  if (kept.length === 0) return [];
+  const names = kept.slice(0, mostNamed).map((grant) => `${grant.principal} ${roleOf(grant)}`);
+  const more = kept.length > mostNamed ? ` and ${kept.length - mostNamed} more` : '';
+  const message = `No longer named, and left as it is, for this file didn’t grant it: ${names.join(', ')}${more}.`;
+  return [{ code: 'KEPT', message }];
+}
+
+function inWords(grant: GrantWish, mode: WantedGrants['mode'], change: GrantChange): string {
   if (mode === 'revoke') return `revoke ${roleOf(grant)} from ${grant.principal}`;
+  const what = `${roleOf(grant)} of ${grant.principal}`;
+  if (change === 'end') return `change the end of ${what} to ${grant.expiresAt ?? 'never'}`;
+  if (change === 'reason') return `change the reason of ${what}`;
   const until = grant.expiresAt === undefined ? '' : ` until ${grant.expiresAt}`;
   return `grant ${roleOf(grant)} to ${grant.principal}${until}`;
 }
+
+/** What somebody has already, another end or reason is only told of. */
+type GrantChange = 'grant' | 'end' | 'reason';
 
 interface Judge {
   /** There is a role that can be taken from somebody. */
   hasRole(grant: GrantWish): boolean;
   differs(grant: GrantWish): boolean;
+  /** How a grant differs. */
+  change(grant: GrantWish): GrantChange;
+  /** What is not as asked for, and only somebody else can change. */
+  notes(asked: readonly GrantWish[]): readonly Note[];
   /** Whom mode exact would take a role from. */
   surplus(asked: readonly GrantWish[]): { readonly role: string; readonly principal: string }[];
 }
@@ -86,16 +154,24 @@ function judgeOf(facts: Facts): Judge {
   const isManaged = catalog !== undefined && !refuseScope(scopeOf(facts), catalog.grants.found);
   if (catalog === undefined || !isManaged) {
     // Of what isn't there nothing is left to be revoked; all else can be granted once it is there.
-    return { hasRole: () => false, differs: () => mode !== 'revoke', surplus: () => [] };
+    return {
+      hasRole: () => false,
+      differs: () => mode !== 'revoke',
+      change: () => 'grant',
+      notes: () => [],
+      surplus: () => [],
+    };
   }
   const index = catalog.grants;
   const customRoles = Object.keys(set?.customRoles ?? {});
-  const plan = (grants: DesiredGrants['grants'], surplus: DesiredGrants['surplus']) => {
+  const planOf = (grants: DesiredGrants['grants'], surplus: DesiredGrants['surplus']) => {
     const fence = undefined;
     const scope = { ...scopeOf(facts), grants, customRoles, surplus, undecided: [], fence };
     const [planned] = planGrants([scope], index);
-    return planned?.steps.flatMap(({ changes }) => changes) ?? [];
+    return planned;
   };
+  const plan = (...given: Parameters<typeof planOf>) =>
+    planOf(...given)?.steps.flatMap(({ changes }) => changes) ?? [];
   const asWanted = (grant: GrantWish) => ({
     role: roleOf(grant),
     principal: grant.principal,
@@ -104,7 +180,8 @@ function judgeOf(facts: Facts): Judge {
   const canBe = (grant: GrantWish) =>
     index.principals.has(grant.principal) && hasRole(scopeOf(facts), roleOf(grant), index.found);
   // All at once, which most often says that nothing differs; only where something does, one by one.
-  const isSo = plan(wanted.grants.filter(canBe).map(asWanted), 'ignore').length === 0;
+  const whole = planOf(wanted.grants.filter(canBe).map(asWanted), 'ignore');
+  const isSo = !whole?.steps.some(({ changes }) => changes.length > 0);
   const differsInCatalog = (grant: GrantWish) => !isSo && plan([asWanted(grant)], 'ignore').length > 0;
   return {
     hasRole: (grant) => hasRole(scopeOf(facts), roleOf(grant), index.found),
@@ -115,6 +192,14 @@ function judgeOf(facts: Facts): Judge {
       }
       return !canBe(grant) || differsInRegistry(set, grant) || differsInCatalog(grant);
     },
+    change(grant) {
+      const known = set?.grants[grantKey(asWanted(grant))];
+      if (!canBe(grant) || differsInCatalog(grant) || known?.undecided) return 'grant';
+      if (known?.value.expiresAt?.getTime() !== endOf(grant)) return 'end';
+      return known?.value.present ? 'reason' : 'grant';
+    },
+    notes: (asked) =>
+      (mode === 'exact' ? planOf(asked.filter(canBe).map(asWanted), 'revoke') : whole)?.notes ?? [],
     surplus(asked) {
       const keys = new Set(asked.map((grant) => grantKey(asWanted(grant))));
       const registered = Object.values(set?.grants ?? {}).filter(
@@ -144,9 +229,12 @@ function differsInRegistry(set: GrantSet | undefined, grant: GrantWish): boolean
   const known = set?.grants[grantKey({ role: roleOf(grant), principal: grant.principal })];
   if (!known || known.undecided || !known.value.present || known.kind !== grant.kind) return true;
   const { expiresAt, reason } = known.value;
-  const end = grant.expiresAt === undefined ? undefined : new Date(grant.expiresAt).getTime();
   const why = grant.reason === undefined ? undefined : cutText(grant.reason, mostReasonBytes);
-  return expiresAt?.getTime() !== end || reason !== why;
+  return expiresAt?.getTime() !== endOf(grant) || reason !== why;
+}
+
+function endOf({ expiresAt }: GrantWish): number | undefined {
+  return expiresAt === undefined ? undefined : new Date(expiresAt).getTime();
 }
 
 function differsAsRole({ set, catalog, wanted, where }: Facts, role: CustomRole): boolean {

@@ -1,3 +1,4 @@
+import type { Note } from '../../../../shared/operation/outcome.ts';
 import type { Derived } from '../derived.ts';
 import type { Wanted } from '../wanted.ts';
 
@@ -5,6 +6,8 @@ import type { Wanted } from '../wanted.ts';
 export interface Refusal {
   readonly code: string;
   readonly message: string;
+  /** Whatever else of the manifest is done before it, it will be refused: nothing is sent. */
+  readonly isFinal?: true;
 }
 
 /** A part of an item that is one message. */
@@ -17,6 +20,8 @@ export interface ComparedPart {
   readonly whole: Derived | undefined;
   /** What it would change, in words. */
   readonly changes: readonly string[];
+  /** What its message is dated, where that isn't when the manifest was uploaded: right after the grants that it takes back. */
+  readonly dated?: Date;
 }
 
 /** An item of a manifest, held against what is so. */
@@ -27,4 +32,6 @@ export interface Compared {
   readonly refusals: readonly Refusal[];
   /** Grants that are over, and not asked for any more. */
   readonly expired: number;
+  /** What is not as it should be, and out of Drover's reach: it is no change. */
+  readonly notes: readonly Note[];
 }

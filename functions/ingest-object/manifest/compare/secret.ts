@@ -1,9 +1,10 @@
 import { canonicalJson } from '../../../../shared/operation/canonical.ts';
 import type { SecretRecord } from '../../../../shared/registry/secrets/model.ts';
-import { rotateSecretMessage } from '../../../rotate-secret/message.ts';
+import { type RotateSecretMessage, rotateSecretMessage } from '../../../rotate-secret/message.ts';
 import { derivedOf } from '../derived.ts';
 import type { WantedSecret } from '../wanted.ts';
 import type { Where } from '../where.ts';
+import type { Refusal } from './model.ts';
 
 /** Of these the registry knows nothing; the secret itself says them, and a manifest's function has no rights to that. */
 const unregistered = ['probe', 'prefix'] as const;
@@ -21,22 +22,12 @@ export function compareSecret(
   former: WantedSecret | undefined,
 ): string[] {
   const { secret } = wanted;
-  const { data: message } = rotateSecretMessage.safeParse(derivedOf(wanted, where).message);
-  if (message === undefined) throw new Error(`${wanted.key} makes no message`);
+  const message = messageOf(wanted, where);
   if (record === undefined || record.current === null) return [`create the secret ${secret}`];
   const { last } = record;
   const failed = last?.code !== undefined && (last.action === 'create' || last.action === 'adopt');
   if (failed) return [`${secret}: the last change to it failed (${last.code})`];
-  const { kind, strategy, target, schema, level, customRole, grace, policy } = message;
-  const asked = {
-    kind,
-    strategy,
-    ...target,
-    schema,
-    role: level ?? customRole,
-    graceMinutes: grace,
-    policy,
-  };
+  const asked = { ...fixedOf(message), graceMinutes: message.grace, policy: message.policy };
   const changes = Object.entries(asked).flatMap(([field, shall]) => {
     const is = record[field as keyof SecretRecord];
     if (shall === undefined || canonicalJson(is) === canonicalJson(shall)) return [];
@@ -46,6 +37,36 @@ export function compareSecret(
     (field) => wanted.message[field] !== undefined && wanted.message[field] !== former?.message[field],
   );
   return [...changes, ...unknown.map((field) => `${secret}: ${field} as the manifest says`)];
+}
+
+/** What can't be changed of a secret that is there. */
+function fixedOf({ kind, strategy, target, schema, level, customRole }: RotateSecretMessage) {
+  return { kind, strategy, ...target, schema, role: level ?? customRole };
+}
+
+/** What stands against a secret: rotate-secret would refuse it for the same reason. */
+export function refuseSecret(
+  wanted: WantedSecret,
+  where: Where,
+  record: SecretRecord | undefined,
+): Refusal[] {
+  // What was never finished says of itself what the last message said.
+  if (record === undefined || record.current === null) return [];
+  const differing = Object.entries(fixedOf(messageOf(wanted, where))).find(
+    ([field, shall]) =>
+      shall !== undefined && canonicalJson(record[field as keyof SecretRecord]) !== canonicalJson(shall),
+  );
+  if (differing === undefined) return [];
+  const [field, shall] = differing;
+  const is = JSON.stringify(record[field as keyof SecretRecord] ?? null);
+  const message = `The secret ${wanted.secret} is Drover's already, with ${field} ${is} and not ${JSON.stringify(shall)}. That can't be changed.`;
+  return [{ code: 'SECRET_MISMATCH', message, isFinal: true }];
+}
+
+function messageOf(wanted: WantedSecret, where: Where): RotateSecretMessage {
+  const { data } = rotateSecretMessage.safeParse(derivedOf(wanted, where).message);
+  if (data === undefined) throw new Error(`${wanted.key} makes no message`);
+  return data;
 }
 
 function text(value: unknown): string {

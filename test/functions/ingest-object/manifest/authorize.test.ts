@@ -54,16 +54,29 @@ describe('what the policy lets manifests ask for', () => {
       secret: 'tenant-acme-database',
       apiKeySecret: null,
     };
-    const folder = { tenant: 'acme', record: { isolation: 'schema', place } } as never;
+    const folder = { tenant: 'acme', record: { isolation: 'schema', state: 'active', place } } as never;
     const keys = (more: Record<string, unknown>) =>
       refusedItems(wanted(more), where, folder, [rule]).map(({ key }) => key);
     const own = { tenant_acme: { grants: [grant('ann@acme.com', 'reader', soon)] } };
     expect(keys({ schemas: own })).toEqual([]);
     expect(keys({ schemas: { ...own, billing: {} } })).toEqual(['schema billing']);
-    expect(
-      refusedItems(wanted({ schemas: own }), where, { tenant: 'acme', record: undefined }, [rule]),
-    ).toHaveLength(2);
   });
+
+  it.each(['bootstrapping', 'compensating', 'failed', 'removing', 'removed', undefined] as const)(
+    'is nothing in the folder of a tenant that is %s',
+    (state) => {
+      const place = { ...where.target, schema: 'tenant_acme', secret: 's', apiKeySecret: null };
+      const record = state && { isolation: 'schema', place, state };
+      const refusals = refusedItems(
+        wanted({ schemas: { tenant_acme: { grants: [grant('ann@acme.com', 'reader', soon)] } } }),
+        where,
+        { tenant: 'acme', record } as never,
+        [rule],
+      );
+      expect(refusals.map(({ error }) => error.code)).toEqual(['TENANT_NOT_ACTIVE', 'TENANT_NOT_ACTIVE']);
+      expect(notAllowed(refusals)).toMatchObject({ code: 'TENANT_NOT_ACTIVE', details: { tenant: 'acme' } });
+    },
+  );
 
   it('is told of at once, as far as anybody reads', () => {
     const schemas = Object.fromEntries(

@@ -8,6 +8,7 @@ import type { Wanted, WantedGrants } from '../../../../functions/ingest-object/m
 import { type Where, whereOf } from '../../../../functions/ingest-object/manifest/where.ts';
 import { indexGrants } from '../../../../shared/postgres/grants/found.ts';
 import type { InspectedGrants } from '../../../../shared/postgres/grants/model.ts';
+import { tenantRecord } from '../../../support/tenant-record.ts';
 import { appliedState, now, principal, where } from './applied.ts';
 import { anyManifest, database, read } from './manifests.ts';
 
@@ -224,6 +225,58 @@ describe('grants', () => {
     });
   });
 
+  it('that somebody else made are told of, for nobody of ours can take them back', () => {
+    const byHand = withFound(state, ({ members }) => ({
+      members: [
+        ...members,
+        {
+          role: 'app__billing__reader',
+          grantor: 'postgres',
+          admin: false,
+          inherit: true,
+          set: false,
+          members: ['eve'],
+        },
+      ],
+    }));
+    const notesOf = (wanted: WantedGrants, found = byHand) =>
+      compare([wanted], found).flatMap(({ parts, notes }) => [
+        ...parts.flatMap(({ changes }) => changes),
+        ...notes.map(({ code, message }) => `${code}: ${message.split(',')[0]}`),
+      ]);
+    const note = 'FOREIGN_MEMBERSHIP: eve has app__billing__reader';
+    expect(notesOf({ ...given, mode: 'exact' })).toEqual([note]);
+    expect(notesOf({ ...given, mode: 'exact' }, state)).toEqual([]);
+    expect(notesOf(given)).toEqual([]);
+    expect(notesOf(grants([grant('eve')], { mode: 'revoke' }))).toEqual([]);
+    const known = withFound(byHand, ({ principals }) => ({ principals: [...principals, principal('eve')] }));
+    expect(notesOf(grants([grant('eve')], { mode: 'revoke' }), known)).toEqual([note]);
+  });
+
+  it('of which only the end or the reason is another are no new ones', () => {
+    const soon = { expiresAt: '2030-01-01T00:00:00Z' };
+    const kept = given.grants.slice(1);
+    expect(changesOf([grants([grant('ann', 'reader', soon), ...kept])], state)).toEqual({
+      'grants billing': ['change the end of reader of ann to 2030-01-01T00:00:00Z'],
+    });
+    const limited = appliedState([...billing(), grants([grant('ann', 'reader', soon)])]);
+    expect(changesOf([grants([grant('ann')])], limited)).toEqual({
+      'grants billing': ['change the end of reader of ann to never'],
+    });
+    expect(changesOf([grants([grant('ann', 'reader', { ...soon, reason: 'Audit' })])], limited)).toEqual({
+      'grants billing': ['change the reason of reader of ann'],
+    });
+    const gone = withFound(limited, () => ({ members: [] }));
+    expect(changesOf([grants([grant('ann', 'reader', soon)])], gone)).toEqual({
+      'grants billing': ['grant reader to ann until 2030-01-01T00:00:00Z'],
+    });
+    // The registry knows nothing of it: its members have it without end.
+    const unknown = { ...limited, sets: new Map() };
+    expect(changesOf([grants([grant('ann', 'reader', soon)])], unknown)).toEqual({
+      'grants billing': ['change the end of reader of ann to 2030-01-01T00:00:00Z'],
+    });
+  });
+
   it('that are to be taken back are, as long as there is something to take', () => {
     const back = grants([grant('ann'), grant('cy')], { mode: 'revoke' });
     const [compared] = compare([back], state);
@@ -235,6 +288,49 @@ describe('grants', () => {
     ]);
     const gone = withFound(state, () => ({ roles: [], members: [] }));
     expect(compare([back], gone)[0]?.parts).toMatchObject([{ derived: undefined, whole: undefined }]);
+  });
+
+  it('that others granted, or that ran out, are not taken back, and the message is older than what came since', () => {
+    const known = state.sets.get('billing');
+    if (known === undefined) throw new Error('nothing was granted');
+    const at = (minutes: number) => new Date(now.getTime() - minutes * 60_000);
+    const by = (operation: string, publishedAt: Date, more = {}) => ({
+      operation,
+      publishedAt,
+      present: true,
+      ...more,
+    });
+    const names = ['ann', 'bob', 'cy', 'dan', 'eve'];
+    const of = (name: string, rest: object) => [
+      `reader:${name}`,
+      { principal: name, kind: 'login', role: 'reader', ...rest },
+    ];
+    const grantsOf = Object.fromEntries([
+      of('ann', { value: by('mine-1', at(30)) }),
+      of('bob', { value: by('a person', at(20)) }),
+      of('cy', { value: by('mine-2', at(10)) }),
+      of('dan', { value: by('mine-1', at(30), { expiresAt: at(1) }) }),
+      // Somebody is about to decide: what was before counts as long as nobody knows.
+      of('eve', { value: by('a person', at(5)), undecided: true, before: by('mine-2', at(15)) }),
+    ]) as typeof known.grants;
+    const given = { ...state, sets: new Map([['billing', { ...known, grants: grantsOf }]]) };
+    const back = grants(
+      names.map((name) => grant(name)),
+      {
+        mode: 'revoke',
+        grantedBy: new Set(['mine-1', 'mine-2']),
+      },
+    );
+    const [compared] = compare([back], given);
+    expect(compared?.parts).toMatchObject([
+      {
+        derived: { message: { mode: 'revoke', grants: [grant('ann'), grant('cy'), grant('eve')] } },
+        dated: new Date(at(10).getTime() + 1),
+      },
+    ]);
+    expect(compared?.notes).toMatchObject([
+      { code: 'KEPT', message: expect.stringMatching(/bob reader\.$/) },
+    ]);
   });
 
   it('beyond what one message has are parts by their places, whatever is left to do', () => {
@@ -308,5 +404,72 @@ describe('a secret', () => {
     expect(changes(probed)).toHaveLength(1);
     expect(changes(probed, state, secretOf(probed))).toEqual([]);
     expect(changes(probed, state, secretOf({ probe: 'SELECT 2' }))).toHaveLength(1);
+  });
+
+  it('that says what can’t be changed of one that is there is refused', () => {
+    const refusals = (more = {}, found = state) =>
+      compare(secretOf(more), found).flatMap((one) => one.refusals.map(({ code }) => code));
+    expect(refusals({ grace: '2d', policy: { everyDays: 3, jitterDays: 1 } })).toEqual([]);
+    for (const more of [{ level: 'writer' }, { schema: 'sales' }, { strategy: 'single-user' }])
+      expect(refusals(more)).toEqual(['SECRET_MISMATCH']);
+    const random = wantedOf(read(database({ secrets: { 'bill-api': { kind: 'random' } } })));
+    expect(compare(random, state)).toMatchObject([
+      {
+        parts: [{ changes: ['bill-api: kind postgres → random'] }],
+        refusals: [{ message: expect.stringContaining('with kind "postgres" and not "random"') }],
+      },
+    ]);
+    // It was never finished: what is said now counts.
+    expect(refusals({ level: 'writer' }, withRecord({ current: null }))).toEqual([]);
+  });
+});
+
+describe('a tenant', () => {
+  const wanted = (more = {}) =>
+    wantedOf(
+      read({
+        version: 1,
+        tenant: {
+          ...{ id: 'acme', displayName: 'Acme', contact: 'ops@acme.example', plan: 'STARTER' },
+          target: { instance: where.target.instance, database: 'app' },
+          ...more,
+        },
+      }),
+    );
+  const found = tenantRecord('acme', {}, { isolation: 'schema' });
+  const refusals = (more = {}, record: object = {}) => {
+    const tenant = { ...found, ...record };
+    const comparing = { where, state: nothing, tenant, former: [], now };
+    return compareAll(wanted(more), comparing).flatMap((one) => one.refusals.map(({ code }) => code));
+  };
+
+  it.each([
+    [{}, {}, []],
+    [{ displayName: 'Acme Ltd', plan: 'SCALE' }, {}, []],
+    [{ level: 'writer' }, {}, ['TENANT_MISMATCH']],
+    [{ isolation: 'database' }, {}, ['TENANT_MISMATCH']],
+    [{ target: { instance: where.target.instance, database: 'other' } }, {}, ['TENANT_MISMATCH']],
+    [{ features: { opaqueNames: true } }, {}, ['TENANT_MISMATCH']],
+    [{ level: 'writer' }, { state: 'failed' }, []],
+    [{ plan: 'NONE' }, {}, ['UNKNOWN_PLAN']],
+    [{ plan: 'constructor' }, { state: 'failed' }, ['UNKNOWN_PLAN']],
+    [{}, { state: 'removed' }, ['TENANT_REMOVED']],
+    [{}, { state: 'removing' }, ['TENANT_REMOVING']],
+  ])('that is to be %j, and is %j, is refused: %j', (more, record, codes) => {
+    expect(refusals(more, record)).toEqual(codes);
+  });
+});
+
+describe('an item that is refused', () => {
+  it('is held against nothing, though others of the same place are', () => {
+    const wanted = [...billing({ exact: true, grants: [grant('ann')] })];
+    const state = appliedState(billing({ grants: [grant('ann'), grant('bob')] }));
+    const hidden = new Set(['grants billing']);
+    const compared = compareAll(wanted, { where, state, tenant: undefined, former: [], now, hidden });
+    expect(compared).toMatchObject([
+      { wanted: { kind: 'schema' }, parts: [{ changes: [] }] },
+      { wanted: { kind: 'grants' }, parts: [], refusals: [], notes: [] },
+    ]);
+    expect(changesOf(wanted, state)).toEqual({ 'grants billing': ['revoke reader from bob'] });
   });
 });

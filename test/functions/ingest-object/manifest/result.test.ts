@@ -4,8 +4,13 @@ import {
   changesOf,
   countItems,
   type ResultItem,
+  resultItems,
   resultPlace,
+  supersededKeys,
 } from '../../../../functions/ingest-object/manifest/result.ts';
+import type { StepState } from '../../../../functions/ingest-object/manifest/schedule.ts';
+import type { Progress } from '../../../../functions/ingest-object/manifest/steps.ts';
+import type { WantedGrants } from '../../../../functions/ingest-object/manifest/wanted.ts';
 
 const item = (key: string, state: ResultItem['state'], changes: string[] = []): ResultItem => ({
   key,
@@ -49,6 +54,45 @@ describe('the items of a result', () => {
     ];
     expect(countItems(items)).toEqual({ changed: 2, failed: 1, skipped: 1, unchanged: 1 });
     expect(changesOf(items)).toEqual([{ action: 'alter', kind: 'a', name: 'app.a', detail: '2 changes' }]);
+  });
+});
+
+describe('an item', () => {
+  const wanted: WantedGrants = {
+    ...{ kind: 'grants', key: 'grants a', after: [], schema: 'a', mode: 'add', grants: [], customRoles: [] },
+    createMissing: false,
+  };
+  const part = { index: 0, derived: undefined, whole: undefined, changes: ['grant reader to ann'] };
+  const compared = { wanted, about: 'app.a', parts: [part], refusals: [], expired: 0, notes: [] };
+  const progress = (state: StepState, record?: object) =>
+    ({
+      steps: [{ id: 'grants a #0', key: 'grants a', ref: { id: 'r' } }],
+      states: new Map([['grants a #0', state]]),
+      records: new Map(record ? [['grants a #0', record]] : []),
+      because: new Map(),
+      refused: new Map(),
+      over: new Map(),
+    }) as unknown as Progress;
+  const notes = [{ code: 'SUPERSEDED', message: 'Something newer was decided.' }];
+
+  it('about which something newer was decided is not done, and has changed nothing', () => {
+    const superseded = progress('done', { state: 'succeeded', changes: [], notes });
+    expect(supersededKeys(superseded)).toEqual(new Set(['grants a']));
+    const [found] = resultItems([compared], superseded, new Set(['grants a']));
+    expect(found).toMatchObject({ state: 'failed', changes: [], problem: { code: 'SUPERSEDED' } });
+    expect(found?.problem?.message).toMatch(/newer was decided\. .*upload the file again/);
+    // What it looks like by now is as wanted.
+    expect(resultItems([compared], superseded)).toMatchObject([{ state: 'done', changes: [] }]);
+    const done = progress('done', { state: 'succeeded', changes: [] });
+    expect(resultItems([compared], done)).toMatchObject([{ state: 'done', changes: part.changes }]);
+  });
+
+  it('of a run that was overtaken says how far it got', () => {
+    const told = (state: StepState) => resultItems([compared], progress(state), undefined, '8')[0];
+    expect(told('waiting')).toMatchObject({ state: 'skipped', problem: { code: 'SUPERSEDED' } });
+    expect(told('waiting')?.problem?.message).toMatch(/was not sent/);
+    expect(told('under way')?.problem?.message).toMatch(/had not ended when generation #8/);
+    expect(told('unchanged')).toMatchObject({ state: 'unchanged' });
   });
 });
 

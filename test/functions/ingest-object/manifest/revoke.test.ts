@@ -1,8 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { grantRolesMessage, roleOf } from '../../../../functions/grant-roles/message.ts';
+import { keptNotes } from '../../../../functions/ingest-object/manifest/notes.ts';
 import {
   isSamePlace,
+  neverTakenBack,
   noLongerNamed,
   revocationsOf,
 } from '../../../../functions/ingest-object/manifest/revoke.ts';
@@ -10,7 +12,6 @@ import { wantedOf } from '../../../../functions/ingest-object/manifest/want.ts';
 import { ownSchemaOfTenant } from '../../../../functions/ingest-object/manifest/wanted.ts';
 import { anyManifest, database, grant, instance, read, type Written } from './manifests.ts';
 
-const now = new Date('2026-06-01T00:00:00Z');
 const schemas = (entries: Record<string, Written>, more: Written = {}) =>
   read(database({ schemas: entries, onDelete: 'revoke', ...more }));
 const ann = grant('ann@acme.com', 'reader');
@@ -26,17 +27,17 @@ describe('grants that a manifest no longer has', () => {
   const before = schemas({ a: { grants: [ann, bob] }, b: { grants: [ann] } });
 
   it('are taken back: a line, a schema, the whole file', () => {
-    expect(told(before, schemas({ a: { grants: [bob] }, b: { grants: [ann] } }), 'revoke', now)).toEqual([
+    expect(told(before, schemas({ a: { grants: [bob] }, b: { grants: [ann] } }), 'revoke')).toEqual([
       'revoke a: ann@acme.com reader',
     ]);
-    expect(told(before, schemas({ a: { grants: [bob, ann] } }), 'revoke', now)).toEqual([
+    expect(told(before, schemas({ a: { grants: [bob, ann] } }), 'revoke')).toEqual([
       'revoke b: ann@acme.com reader',
     ]);
-    expect(told(before, undefined, 'revoke', now)).toEqual([
+    expect(told(before, undefined, 'revoke')).toEqual([
       'revoke a: ann@acme.com reader, bob@acme.com reader',
       'revoke b: ann@acme.com reader',
     ]);
-    expect(told(before, before, 'revoke', now)).toEqual([]);
+    expect(told(before, before, 'revoke')).toEqual([]);
   });
 
   it('stay unless the file that counts says revoke', () => {
@@ -48,11 +49,13 @@ describe('grants that a manifest no longer has', () => {
     expect(told(read(database({ schemas: { a: { grants: [ann] } } })), undefined)).toEqual([]);
   });
 
-  it('that ran out are gone already', () => {
-    const expiring = (expiresAt: string) => schemas({ a: { grants: [{ ...ann, expiresAt }] } });
-    expect(told(expiring('2026-05-31T23:59:59Z'), undefined, 'revoke', now)).toEqual([]);
-    const [revocation] = revocationsOf(expiring('2026-06-02T00:00:00Z'), undefined, 'revoke', now);
-    expect(revocation?.grants).toEqual([{ principal: 'ann@acme.com', kind: 'iam-user', level: 'reader' }]);
+  it('keep their places in the list when they run out, and what says when is no part of them', () => {
+    const expiring = schemas({ a: { grants: [{ ...ann, expiresAt: '2020-05-31T23:59:59Z' }, bob] } });
+    const [revocation] = revocationsOf(expiring, undefined, 'revoke');
+    expect(revocation?.grants.map(({ expiresAt, principal }) => [principal, expiresAt])).toEqual([
+      ['ann@acme.com', undefined],
+      ['bob@acme.com', undefined],
+    ]);
   });
 
   it('are the same whoever writes the principal how, and in however many lines', () => {
@@ -61,13 +64,13 @@ describe('grants that a manifest no longer has', () => {
       a: { grants: [{ ...rest, principals: ['BOB@acme.com', 'Ann@acme.com'] }] },
       b: { grants: [ann] },
     });
-    expect(told(before, after, 'revoke', now)).toEqual([]);
+    expect(told(before, after, 'revoke')).toEqual([]);
   });
 
   it('and whose principal gets another role instead are taken back after that is granted', () => {
     const after = schemas({ a: { grants: [grant('ann@acme.com', 'writer')] }, b: { grants: [ann] } });
-    const revocations = revocationsOf(before, after, 'revoke', now);
-    expect(told(before, after, 'revoke', now)).toEqual([
+    const revocations = revocationsOf(before, after, 'revoke');
+    expect(told(before, after, 'revoke')).toEqual([
       'revoke a: bob@acme.com reader',
       'replaced a: ann@acme.com reader',
     ]);
@@ -77,13 +80,13 @@ describe('grants that a manifest no longer has', () => {
 
   it('of a schema that is exact need not be taken back: it has no others', () => {
     const after = schemas({ a: { exact: true, grants: [bob] }, b: { grants: [ann] } });
-    expect(told(before, after, 'revoke', now)).toEqual([]);
+    expect(told(before, after, 'revoke')).toEqual([]);
   });
 
   it('are all of them where the file is about another database now', () => {
     const moved = read({ ...database({ onDelete: 'revoke' }), database: { instance, database: 'other' } });
     const after = { ...moved, schemas: before.schemas };
-    expect(told(before, after, 'revoke', now)).toHaveLength(2);
+    expect(told(before, after, 'revoke')).toHaveLength(2);
     expect(isSamePlace(before, after)).toBe(false);
     expect(isSamePlace(before, before)).toBe(true);
   });
@@ -121,7 +124,7 @@ describe('grants that a manifest no longer has', () => {
     fc.assert(
       fc.property(manifests, fc.option(manifests, { nil: undefined }), (one, other) => {
         const gone = [...all(one)].filter((key) => !all(other).has(key));
-        const revocations = revocationsOf(read(one), other && read(other), 'revoke', now);
+        const revocations = revocationsOf(read(one), other && read(other), 'revoke');
         const revoked = revocations.flatMap(({ schema, grants }) =>
           grants.map((wish) => JSON.stringify([String(schema), wish.principal, roleOf(wish)])),
         );
@@ -153,6 +156,19 @@ describe('what a manifest no longer names', () => {
     ]);
     expect(noLongerNamed(before, read(database()))).toHaveLength(5);
     expect(noLongerNamed(before, before)).toEqual([]);
+  });
+
+  it('is an owner that nobody takes back, unless a grant says the same', () => {
+    const owned = schemas({ a: { owner: 'boss' } });
+    expect(neverTakenBack(owned, schemas({ a: {} }))).toEqual(['boss as the owner of a']);
+    expect(neverTakenBack(owned, undefined)).toEqual(['schema a', 'boss as the owner of a']);
+    expect(neverTakenBack(owned, owned)).toEqual([]);
+    expect(neverTakenBack(owned, schemas({ a: { owner: 'ann' } }))).toEqual(['boss as the owner of a']);
+    const listed = { principal: 'boss', kind: 'login', level: 'owner' };
+    expect(neverTakenBack(owned, schemas({ a: { grants: [listed] } }))).toEqual([]);
+    expect(keptNotes([owned], schemas({ a: {} }), 'revoke')).toMatchObject([
+      { code: 'KEPT', message: expect.stringContaining('boss as the owner of a') as string },
+    ]);
   });
 
   it('is a tenant, too', () => {

@@ -226,6 +226,22 @@ describe('a schema whose grants are exact', () => {
     });
   });
 
+  it('leaves those of a secret theirs that are called otherwise, for it was adopted', () => {
+    const manifest = read(
+      database({
+        schemas: { a: { exact: true, grants: [] } },
+        secrets: { app: { kind: 'postgres', schema: 'a', level: 'reader' } },
+      }),
+    );
+    const logins = new Map([['app', ['legacy', 'legacy_b']]]);
+    expect(find(wantedOf(manifest, logins), 'grants a')).toMatchObject({
+      grants: [
+        { principal: 'legacy', kind: 'login', level: 'reader' },
+        { principal: 'legacy_b', kind: 'login', level: 'reader' },
+      ],
+    });
+  });
+
   it('may be nobody’s', () => {
     const wanted = want(database({ schemas: { a: { exact: true, grants: [] } } }));
     expect(find(wanted, 'grants a')).toMatchObject({ mode: 'exact', grants: [] });

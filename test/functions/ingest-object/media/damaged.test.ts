@@ -1,7 +1,10 @@
 import sharp, { type Sharp } from 'sharp';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { framesOfPng, isComplete, maxParts } from '../../../../functions/ingest-object/media/complete.ts';
+import { failureOf } from '../../../../functions/ingest-object/media/errors.ts';
+import { decodeHeic } from '../../../../functions/ingest-object/media/heic.ts';
 import { photograph } from '../../../support/photos.ts';
-import { fixture, openAll, quartered } from './images.fixture.ts';
+import { fixture, openAll, plain, quartered } from './images.fixture.ts';
 
 const damaged = { code: 'IMAGE_DAMAGED', retryable: false };
 
@@ -99,4 +102,90 @@ describe('a file that is spoilt', () => {
     expect(facts.doubts).toEqual(['JPEG: Invalid SOS parameters for sequential JPEG']);
     expect(previews).toHaveLength(1);
   });
+});
+
+describe('a file that is made to take long', () => {
+  const tooSlow = { code: 'IMAGE_TOO_SLOW', retryable: false };
+
+  /** How often work does this to any buffer. */
+  function callsOf(method: 'indexOf' | 'lastIndexOf' | 'readUInt32BE' | 'readUInt16BE', work: () => unknown) {
+    const spy = vi.spyOn(Buffer.prototype, method);
+    try {
+      work();
+      return spy.mock.calls.length;
+    } finally {
+      spy.mockRestore();
+    }
+  }
+
+  const tooManyParts = `it is in more than ${maxParts} parts`;
+
+  test('JPEG: what is compressed is looked through at once', () => {
+    const scan = Buffer.from([0xff, 0xd8, 0xff, 0xda, 0, 2]);
+    const image = Buffer.concat([scan, Buffer.alloc(1e6, Buffer.from([0xff, 0]))]);
+    expect(callsOf('indexOf', () => expect(isComplete(image, 'image/jpeg')).toBe(false))).toBeLessThan(10);
+    image.set([0xff, 0xd9], 900_000);
+    expect(isComplete(image, 'image/jpeg')).toBe(true);
+    // one that comes before the picture is none
+    const early = Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe1, 0, 4, 0xff, 0xd9]), scan.subarray(2)]);
+    expect(isComplete(early, 'image/jpeg')).toBe(false);
+  });
+
+  test.each([
+    ['segments', Buffer.from([0xff, 0xe1, 0, 2])],
+    ['nothing', Buffer.from([0xff])],
+  ])('JPEG of too many: %s', (_, part) => {
+    const image = Buffer.concat([Buffer.from([0xff, 0xd8]), Buffer.alloc(maxParts * 5, part)]);
+    const calls = callsOf('indexOf', () =>
+      expect(() => isComplete(image, 'image/jpeg')).toThrow(tooManyParts),
+    );
+    expect(calls).toBeLessThanOrEqual(maxParts);
+  });
+
+  test('PNG of too many chunks', () => {
+    for (const whole of [isComplete, framesOfPng]) {
+      const calls = callsOf('readUInt32BE', () =>
+        expect(() => whole(Buffer.alloc(maxParts * 15), 'image/png')).toThrow(tooManyParts),
+      );
+      expect(calls).toBeLessThanOrEqual(maxParts * 2);
+    }
+    const image = Buffer.alloc(8 + 12 * maxParts);
+    image.write('IEND', image.length - 8, 'latin1');
+    expect(isComplete(image, 'image/png')).toBe(true);
+  });
+
+  test('libvips’ patience is over: that is the file’s fault, and for good', async () => {
+    const huge = { width: 20_000, height: 20_000, channels: 3 as const, background: 'white' };
+    const slow = sharp({ create: huge, limitInputPixels: false })
+      .blur(200)
+      .timeout({ seconds: 1 })
+      .png()
+      .toBuffer();
+    const error = await slow.then(
+      () => undefined,
+      (problem: unknown) => problem,
+    );
+    expect(failureOf(error, 'image/webp')).toMatchObject(tooSlow);
+    // what the machine is to blame for is tried again
+    const machine = new Error('out of memory');
+    expect(failureOf(machine, 'image/webp')).toBe(machine);
+  });
+
+  test('and of whoever decodes a HEIC', async () => {
+    const task = { content: await fixture('plain.heic'), maxPixels: 1e6, colours: undefined, memory: 100e6 };
+    const { signal } = new AbortController();
+    await expect(decodeHeic(task, signal, 0)).rejects.toMatchObject(tooSlow);
+    expect(await decodeHeic(task, signal)).toMatchObject({ width: 64, height: 48 });
+  });
+});
+
+test.each([64, 299])('an AVIF that says it has another size, %i, is told in words of ours', async (side) => {
+  const image = await plain(300, 300).avif().toBuffer();
+  const size = image.indexOf('ispe');
+  image.writeUInt32BE(side, size + 8);
+  image.writeUInt32BE(side, size + 12);
+  await expect(openAll(image)).rejects.toMatchObject(damaged);
+  await expect(openAll(image)).rejects.toThrow(
+    'AVIF is cut off or damaged: what it says of itself is not so',
+  );
 });

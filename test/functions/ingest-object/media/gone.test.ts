@@ -135,6 +135,16 @@ describe('what can’t be shown', () => {
     }
   });
 
+  it('is in the folder of who has too long a name for previews', async () => {
+    const user = 'é'.repeat(495);
+    const put = await world.put(`photos/${user}/original/a.jpg`, await image());
+
+    const error = await failureOf(world.deliver(finalized(put)));
+
+    expect(error).toMatchObject({ code: 'USER_NOT_ALLOWED', retryable: false });
+    expect(`${error.message} ${JSON.stringify(error.details)}`).not.toContain('é'.repeat(150));
+  });
+
   it('is of a database that the policy doesn’t allow', async () => {
     const route = { ...routes.users, target: { ...target, database: 'other' } };
     const put = await world.put(name, await image());

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { bucket, deleted, finalized, image, routes, useWorld } from './world.ts';
+import { bucket, deleted, finalized, image, later, routes, useWorld } from './world.ts';
 
 const world = useWorld();
 
@@ -45,7 +45,7 @@ describe('an image', () => {
       'thumbnail.jpg',
     ]);
     expect(folder[0]).toMatch(
-      new RegExp(`^previews/photos/alice/original/|^previews/photos/alice/[0-9a-f]{32}/${put.generation}/`),
+      new RegExp(`^previews/photos/alice/[0-9a-f]{32}/${put.generation}-[0-9a-f]{16}/`),
     );
     expect((await ours()).sort()).toEqual([...folder].sort());
     expect(outcome.summary).toMatchObject({ previews: 3, previewsDeleted: 0 });
@@ -152,13 +152,43 @@ describe('an image', () => {
       previews: [{ name: 'small', width: 20, formats: ['png' as const], quality: 80 }],
     };
 
-    const outcome = await world.deliver(finalized(put), { route });
+    const outcome = await later(() => world.deliver(finalized(put), { route }));
 
     expect(outcome.summary).toMatchObject({ previews: 1, previewsDeleted: 3 });
     const [after] = await world.rows(name);
     expect(after).toMatchObject({ id: before?.id, created_at: before?.['created_at'] });
     expect(await ours()).toEqual(await namesOf());
     expect(await ours()).toEqual([expect.stringMatching(/small\.png$/)]);
+  });
+
+  it('has all that its row names, though two revisions are at work at it, whose routes have other previews', async () => {
+    const put = await world.put(name, await image());
+    const other = {
+      ...routes.users,
+      previews: [{ name: 'small', width: 20, formats: ['png' as const], quality: 80 }],
+    };
+    const stored = Promise.withResolvers<void>();
+    const goOn = Promise.withResolvers<void>();
+    world.storage.intercept = async ({ method, phase, request }) => {
+      if (method !== 'objects.insert' || phase !== 'after') return;
+      if (!String(request['name']).endsWith('thumbnail.jpg')) return;
+      stored.resolve();
+      await goOn.promise;
+    };
+
+    const older = world.deliver(finalized(put));
+    await stored.promise;
+    await world.deliver(finalized(put), { route: other });
+    // Now it finds a row, and previews that it doesn't name.
+    await world.deliver(finalized(put), { route: other });
+    goOn.resolve();
+    await older;
+
+    expect(await namesOf()).toHaveLength(3);
+    expect(await ours()).toEqual(expect.arrayContaining(await namesOf()));
+    await world.remove(name);
+    await world.deliver(deleted(put));
+    expect(await ours()).toEqual([]);
   });
 });
 

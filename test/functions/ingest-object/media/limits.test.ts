@@ -1,6 +1,11 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { fixture, openAll, plain } from './images.fixture.ts';
+import { readExif } from '../../../../functions/ingest-object/media/exif.ts';
+import { heicMemory, mostHeicPixels } from '../../../../functions/ingest-object/media/heic.ts';
+import { readHeif } from '../../../../functions/ingest-object/media/heif.ts';
+import { openImage } from '../../../../functions/ingest-object/media/image.ts';
+import { memory } from '../../../../functions/ingest-object/media/memory.ts';
+import { fixture, openAll, plain, quartered, standard } from './images.fixture.ts';
 
 const tooLarge = { code: 'IMAGE_TOO_LARGE', retryable: false };
 
@@ -114,4 +119,122 @@ test('an image within its limits is read as large as it is needed only', async (
   const { facts, previews: made } = await openAll(image, { previews });
   expect(facts).toMatchObject({ width: 6000, height: 4000 });
   expect((await sharp(made[0]?.content).metadata()).width).toBe(300);
+});
+
+const mebibyte = 1024 ** 2;
+
+describe('what a HEIC takes', () => {
+  test('its bytes count, too', async () => {
+    const image = await fixture('plain.heic');
+    const padding = (bytes: number) => {
+      const box = Buffer.alloc(bytes);
+      box.writeUInt32BE(bytes);
+      box.write('free', 4, 'latin1');
+      return Buffer.concat([image, box]);
+    };
+    const most = 20 * mebibyte;
+    await expect(openAll(padding(most - image.length + 1))).rejects.toMatchObject({
+      ...tooLarge,
+      details: { bytes: most + 1, most },
+    });
+    expect((await openAll(padding(most - image.length))).facts.width).toBe(64);
+  });
+
+  test('is never more than a process has, however many bytes or bits there are', () => {
+    for (const bytes of [0, 5 * mebibyte, 20 * mebibyte]) {
+      for (const isDeep of [false, true]) {
+        const pixels = mostHeicPixels(bytes, isDeep);
+        const { decoder, all } = heicMemory(pixels, bytes, isDeep);
+        expect(all).toBeLessThanOrEqual(312 * mebibyte);
+        // besides the decoder there are the worker's copy of the file and three bytes of each pixel
+        expect(all - decoder).toBe(bytes + pixels * 3);
+      }
+    }
+    expect(mostHeicPixels(5 * mebibyte, false)).toBe(25e6);
+    expect(mostHeicPixels(20 * mebibyte, false)).toBeLessThan(20e6);
+  });
+
+  test('more where its colours have more than 8 bits', async () => {
+    expect(readHeif(await fixture('ten-bit.heic'))?.isDeep).toBe(true);
+    expect(readHeif(await fixture('plain.heic'))?.isDeep).toBe(false);
+    const image = await fixture('ten-bit.heic');
+    claims['avif']?.(image, 4900);
+    await expect(openAll(image)).rejects.toMatchObject(tooLarge);
+  });
+});
+
+describe('room in memory', () => {
+  const never = new AbortController().signal;
+  const optionsOf = (signal: AbortSignal) => ({ previews: standard, pixels: 50e6, gps: false, signal });
+  const jpeg = () => quartered(2000, 1500).jpeg().toBuffer();
+  const base = 1200 * 900 * 3;
+
+  async function untilTaken(isEnough: (bytes: number) => boolean): Promise<void> {
+    while (!isEnough(memory.taken())) await new Promise(setImmediate);
+  }
+
+  test('is taken from decoding until the last preview', async () => {
+    const { previews } = await openImage(await jpeg(), optionsOf(never));
+    const taken: number[] = [memory.taken()];
+    for await (const _ of previews()) taken.push(memory.taken());
+    expect(taken).toHaveLength(8);
+    // the pixels that all are made of, and as many again and an encoder
+    for (const bytes of taken) expect(bytes).toBeGreaterThan(base * 2);
+    expect(memory.taken()).toBe(0);
+  });
+
+  test('is given back by whoever stops asking', async () => {
+    const { previews } = await openImage(await fixture('plain.heic'), optionsOf(never));
+    for await (const { file } of previews()) {
+      expect(file).toBe('full.jpg');
+      expect(memory.taken()).toBeGreaterThan(0);
+      break;
+    }
+    expect(memory.taken()).toBe(0);
+  });
+
+  test('is given back where an image can’t be decoded', async () => {
+    await expect(openAll(await fixture('says-it-is-small.heic'))).rejects.toMatchObject({
+      code: 'IMAGE_DAMAGED',
+    });
+    expect(memory.taken()).toBe(0);
+  });
+
+  test('is as much as a HEIC’s worker may take', async () => {
+    const image = await fixture('says-it-is-small.heic');
+    claims['avif']?.(image, 5000);
+    const opened = openAll(image).catch(() => undefined);
+    await untilTaken((bytes) => bytes > 0);
+    expect(memory.taken()).toBe(heicMemory(25e6, image.length, false).all);
+    await opened;
+    expect(memory.taken()).toBe(0);
+  });
+
+  test('stays taken after an abort, until the work has really ended', async () => {
+    const abort = new AbortController();
+    const image = await quartered(6000, 4000).jpeg().toBuffer();
+    const opened = openImage(image, optionsOf(abort.signal));
+    await untilTaken((bytes) => bytes > 0);
+    const before = memory.taken();
+    abort.abort(new Error('time is up'));
+    await expect(opened).rejects.toThrow('time is up');
+    // and the file, which whoever asked counts no longer
+    expect(memory.taken()).toBe(before + image.length);
+    await untilTaken((bytes) => bytes === 0);
+  });
+});
+
+test('EXIF is read up to 128 KiB', async () => {
+  const written = await plain(8, 8)
+    .withExif({ IFD0: { Make: 'Drover' } })
+    .jpeg()
+    .toBuffer();
+  const { exif = Buffer.alloc(0) } = await sharp(written).metadata();
+  const block = (bytes: number) => Buffer.concat([exif], bytes);
+  const settings = { gps: false, now: new Date() };
+  expect(readExif(block(128 * 1024), settings)).toMatchObject({ camera: { make: 'Drover' }, doubts: [] });
+  expect(readExif(block(128 * 1024 + 1), settings)).toMatchObject({
+    camera: { make: undefined },
+    doubts: ['EXIF block'],
+  });
 });

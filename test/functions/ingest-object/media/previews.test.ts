@@ -1,9 +1,20 @@
+import { execFile } from 'node:child_process';
+import { randomFillSync } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { rgbaToThumbHash, thumbHashToAverageRGBA } from 'thumbhash';
 import { describe, expect, test } from 'vitest';
 import { sizeWithin } from '../../../../functions/ingest-object/media/pixels.ts';
-import { planPreviews, sizeForAll } from '../../../../functions/ingest-object/media/previews.ts';
+import {
+  planPreviews,
+  renderingBytes,
+  sizeForAll,
+} from '../../../../functions/ingest-object/media/previews.ts';
+import type { PreviewSettings } from '../../../../shared/routes.ts';
 import { photograph } from '../../../support/photos.ts';
 import { distance, openAll, plain, standard } from './images.fixture.ts';
 
@@ -40,8 +51,10 @@ describe('a size within a box', () => {
       fc.property(sizes, fc.array(boxes, { maxLength: 5 }), (size, list) => {
         const settings = list.map((box, index) => ({
           name: `p${index}`,
-          ...box,
-          formats: ['png' as const],
+          width: box.width,
+          // every other one says how high
+          ...(index % 2 === 0 ? { height: box.height } : {}),
+          formats: [index % 3 === 0 ? ('png' as const) : ('webp' as const)],
           quality: 80,
         }));
         const planned = planPreviews(settings, size);
@@ -55,6 +68,82 @@ describe('a size within a box', () => {
     );
   });
 });
+
+describe('no preview is larger than there is memory for', () => {
+  const one = (width: number, ...formats: PreviewSettings['formats']) => ({
+    name: 'one',
+    width,
+    formats,
+    quality: 80,
+  });
+  const sizeOf = (settings: PreviewSettings, width: number, height: number) =>
+    planPreviews([settings], { width, height })[0]?.size;
+
+  test('one whose height isn’t said is at most four times as high as wide', () => {
+    expect(sizeOf(one(400, 'webp'), 1200, 16_383)).toEqual({ width: 117, height: 1600 });
+    expect(sizeOf(one(400, 'png'), 400, 1600)).toEqual({ width: 400, height: 1600 });
+    expect(sizeOf({ ...one(400, 'webp'), height: 4000 }, 1200, 16_383)).toEqual({ width: 293, height: 4000 });
+  });
+
+  test('one has no more pixels than its formats have memory for, and its shape', () => {
+    expect(sizeOf(one(4096, 'png'), 4096, 3072)).toEqual({ width: 4096, height: 3072 });
+    expect(sizeOf(one(4096, 'webp', 'png'), 4096, 3072)).toEqual({ width: 2309, height: 1732 });
+    expect(sizeOf({ ...one(4096, 'jpeg'), height: 4096 }, 5000, 5000)).toEqual({ width: 3547, height: 3547 });
+  });
+
+  test('whatever a route and an image are', () => {
+    fc.assert(
+      fc.property(sizes, boxes, fc.boolean(), fc.constantFrom(3, 4), (size, box, isHigh, channels) => {
+        const { width, height } = box;
+        const settings = { ...one(width, 'webp', 'png', 'jpeg'), ...(isHigh ? { height } : {}) };
+        const planned = planPreviews([settings], size);
+        const base = sizeForAll(planned, size, 64);
+        expect(base.height * base.width).toBeLessThanOrEqual(4_000_000);
+        expect(renderingBytes(planned, base, channels)).toBeLessThan(200 * 1024 ** 2);
+        expect(renderingBytes(planned, base, channels)).toBeGreaterThan(base.width * base.height * channels);
+      }),
+    );
+  });
+});
+
+/** Peak memory of a process of its own that opens this file so many times at once. */
+async function peakMebibytes(file: string, atATime: number): Promise<number> {
+  const image = path.resolve(import.meta.dirname, '../../../../functions/ingest-object/media/image.ts');
+  const script = `
+    import { readFileSync } from 'node:fs';
+    const { openImage } = await import(${JSON.stringify(image)});
+    const options = { previews: ${JSON.stringify(standard)}, pixels: 50e6, gps: false, signal: new AbortController().signal };
+    await Promise.all(Array.from({ length: ${atATime} }, async () => {
+      const { previews } = await openImage(readFileSync(${JSON.stringify(file)}), options);
+      for await (const _ of previews());
+    }));
+    console.log(/VmHWM:\\s+(\\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))[1]);
+  `;
+  const env = { ...process.env, MALLOC_ARENA_MAX: '2' };
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
+    env,
+  });
+  return Number(stdout) / 1024;
+}
+
+test.runIf(process.platform === 'linux')(
+  'images that are as high as can be don’t take the process',
+  async () => {
+    const [width, height] = [1200, 16_383];
+    const noise = randomFillSync(Buffer.allocUnsafe(width * height * 3));
+    const folder = await mkdtemp(path.join(tmpdir(), 'drover-previews-'));
+    try {
+      const file = path.join(folder, 'high.jpg');
+      await sharp(noise, { raw: { width, height, channels: 3 } })
+        .jpeg()
+        .toFile(file);
+      // it was 1400
+      expect(await peakMebibytes(file, 3)).toBeLessThan(330);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  },
+);
 
 describe('the files of an image', () => {
   test('are those of its settings, the largest first', async () => {

@@ -94,35 +94,6 @@ describe('the table', () => {
   });
 });
 
-describe('code that a schema’s owner put on the table', () => {
-  const trigger = (body: string) => [
-    `CREATE FUNCTION ${schema}.spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${body} RETURN NEW; END $$`,
-    `ALTER FUNCTION ${schema}.spy() OWNER TO app__${schema}__owner`,
-    `CREATE TRIGGER spy BEFORE INSERT ON ${schema}.media FOR EACH ROW EXECUTE FUNCTION ${schema}.spy()`,
-  ];
-
-  it.each(['drover_admin', 'drover_admin_07', 'drover_writers'])('can’t become %s', async (role) => {
-    await world.deliver(await upload(), { route });
-    for (const statement of trigger(`RESET ROLE; SET ROLE ${role};`)) await world.query(statement);
-
-    const error = await failureOf(world.deliver(await upload('bob'), { route }));
-
-    expect(error).toMatchObject({ retryable: false });
-    expect(error.message).toMatch(/permission denied to set role|cannot set parameter "role"/);
-  });
-
-  it('that refuses a row has no previews left of it', async () => {
-    await world.deliver(await upload(), { route });
-    for (const statement of trigger("RAISE EXCEPTION 'no more';")) await world.query(statement);
-    const before = (await world.previews()).sort();
-
-    const error = await failureOf(world.deliver(await upload('bob'), { route }));
-
-    expect(error).toMatchObject({ code: 'DATABASE_ERROR', retryable: false });
-    expect((await world.previews()).sort()).toEqual(before);
-  });
-});
-
 describe('row-level security', () => {
   const as = <T>(login: string, use: (client: pg.Client) => Promise<T>) =>
     connected(world.cluster.url(login, localPassword, 'app'), use);

@@ -1,6 +1,6 @@
 import pg from 'pg';
 import sharp from 'sharp';
-import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, vi } from 'vitest';
 import { ingestMedia } from '../../../../functions/ingest-object/media/ingest.ts';
 import { ingestObjectMessage, type ObjectEvent } from '../../../../functions/ingest-object/message.ts';
 import { type LocalStorage, startStorage } from '../../../../local/storage/index.ts';
@@ -167,6 +167,16 @@ export function useWorld(): World {
     query: async (text: string, values: readonly unknown[] = []) =>
       (await observer.query(text, [...values])).rows as Record<string, unknown>[],
   });
+}
+
+/** Has something done two hours later, by this process's clock: nobody can be about to name what was stored until now. */
+export async function later<T>(work: () => Promise<T>): Promise<T> {
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 2 * 3_600_000 });
+  try {
+    return await work();
+  } finally {
+    vi.useRealTimers();
+  }
 }
 
 let images = 0;

@@ -10,7 +10,7 @@ import { type LocalStorage, startStorage } from '../../../../local/storage/index
 import { crc32c } from '../../../../shared/gcp/crc32c.ts';
 import { formatPlace } from '../../../../shared/gcp/storage/client.ts';
 import { deleteObjects, listObjects } from '../../../../shared/gcp/storage/folder.ts';
-import { deleteObject, findObject } from '../../../../shared/gcp/storage/objects.ts';
+import { deleteGeneration, deleteObject, findObject } from '../../../../shared/gcp/storage/objects.ts';
 import { openObject, readObject } from '../../../../shared/gcp/storage/read.ts';
 import { uploadObject, writeObject } from '../../../../shared/gcp/storage/write.ts';
 import { classify } from '../../../../shared/operation/classify.ts';
@@ -123,6 +123,35 @@ describe('an object', () => {
 
     await expect(uploading).rejects.toThrow('the source broke');
     expect(await findObject(at('half'), signal)).toBeUndefined();
+  });
+
+  it('is not sent again once nobody waits for it', async () => {
+    const controller = new AbortController();
+    const sent: unknown[] = [];
+    storage.intercept = ({ method, phase, request }) => {
+      if (method !== 'objects.insert' || phase !== 'before') return;
+      sent.push(request['name']);
+      controller.abort(new Error('left'));
+      if (sent.filter((name) => name === request['name']).length < 3)
+        throw new ApiError(503, 'backendError', 'not now');
+    };
+
+    const leaving = writeObject(at('left'), '1', { signal: controller.signal, contentType });
+    await expect(leaving).rejects.toThrow('left');
+    // It is repeated twice: with the same pauses, the other would have been repeated before.
+    await writeObject(at('stays'), '1', { signal, contentType });
+
+    expect(sent).toEqual([at('left'), at('stays'), at('stays'), at('stays')].map(({ name }) => name));
+  });
+
+  it('is deleted only as it was seen', async () => {
+    const first = await writeObject(at('seen'), '1', { signal, contentType });
+    const second = await writeObject(at('seen'), '2', { signal, contentType });
+
+    expect(await deleteGeneration(first, signal)).toBe(false);
+    expect(await findObject(at('seen'), signal)).toEqual(second);
+    expect(await deleteGeneration(second, signal)).toBe(true);
+    expect(await deleteGeneration(second, signal)).toBe(false);
   });
 
   it('is deleted once', async () => {

@@ -151,6 +151,34 @@ describe('a login that is kept', () => {
     expect(calls).toBe(2);
   });
 
+  const refusing = () =>
+    logins.withLogin(cluster.pools, owned, { signal }, async () => {
+      throw new OperationError('AUTHENTICATION_FAILED', 'no', { retryable: true });
+    });
+
+  it('is taken away when it is refused, before another is made', async () => {
+    const name = await use();
+
+    await expect(refusing()).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' });
+
+    expect(await left()).toHaveLength(1);
+    expect(await left()).not.toMatchObject([{ rolname: name }]);
+  });
+
+  it('is made anew so often in an hour, and no more', async () => {
+    for (let time = 1; time <= 10; time += 1)
+      await expect(refusing()).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' });
+    const before = await left();
+
+    await expect(refusing()).rejects.toMatchObject({ code: 'LOGIN_REFUSED', retryable: true });
+
+    expect(await left()).toEqual(before);
+    expect(before).toHaveLength(1);
+    now += hour + 1;
+    await expect(refusing()).rejects.toMatchObject({ code: 'AUTHENTICATION_FAILED' });
+    expect(await left()).toHaveLength(1);
+  });
+
   it('is kept where what it is used for fails', async () => {
     const name = await use();
     const failing = logins.withLogin(cluster.pools, owned, { signal }, async () => {
@@ -204,6 +232,16 @@ describe('logins that others left', () => {
     expect((await left()).map(({ rolname }) => rolname)).toEqual([name, next].sort());
     expect(await use({}, living)).toBe(name);
     await living.drop(10_000);
+  });
+
+  it('are swept whichever schema of the database they are of', async () => {
+    const dead = createKeptLogins(() => now - 2 * hour);
+    const sales = { ...owned, schema: 'sales' };
+    await dead.withLogin(cluster.pools, sales, { signal }, async () => undefined);
+
+    const name = await use();
+
+    expect((await left()).map(({ rolname }) => rolname)).toEqual([name]);
   });
 
   it('are not swept by who makes one for a moment', async () => {

@@ -3,6 +3,7 @@ import { hash } from '../../../../shared/operation/canonical.ts';
 import type { OperationContext } from '../../../../shared/operation/definition.ts';
 import { transactAsHolder } from '../../../../shared/registry/claims.ts';
 import type { Claimed, ManifestPlace } from '../../../../shared/registry/manifests/model.ts';
+import { noteSent } from '../../../../shared/registry/manifests/sent.ts';
 import {
   beginDeletion,
   beginManifest,
@@ -10,6 +11,7 @@ import {
   findConflicts,
   manifestRef,
   readManifestRecord,
+  stampOf,
 } from '../../../../shared/registry/manifests/store.ts';
 import { useRegistry } from '../fixture.ts';
 
@@ -20,7 +22,7 @@ const b: ManifestPlace = { bucket: 'uploads', object: 'manifests/b.yaml' };
 const scope = ['database', 'acme:europe-west1:main', 'app'];
 const billing: Claimed[] = [{ scope, names: ['schema billing'] }];
 const counts = { unchanged: 0, changed: 1, failed: 0, skipped: 0 };
-const nobody = () => false;
+const nobody = () => undefined;
 
 type Context = Pick<OperationContext, 'id' | 'registry' | 'transact'>;
 
@@ -40,11 +42,11 @@ const begin = (
     generation = '1',
     claims = billing,
     revoking = [] as Claimed[],
-    isGone = nobody as (one: ManifestPlace) => boolean,
+    goneAs = nobody as (one: ManifestPlace) => string | undefined,
   } = {},
 ) => {
   const wish = { event: 'OBJECT_FINALIZE', generation, operation: context.id } as const;
-  return beginManifest(context, { place, wish, text: `text of ${generation}`, claims, revoking }, isGone);
+  return beginManifest(context, { place, wish, text: `text of ${generation}`, claims, revoking }, goneAs);
 };
 
 const recordOf = async (context: Context, place: ManifestPlace) =>
@@ -112,9 +114,10 @@ describe('manifests in the registry', () => {
   it('take over from one that is gone, and ask for all where that had not ended', async () => {
     const [one, two] = [await operation('one'), await operation('two')];
     await begin(one, a);
-    const isGone = ({ object }: ManifestPlace) => object === a.object;
+    const stamp = stampOf(await recordOf(one, a));
+    const goneAs = ({ object }: ManifestPlace) => (object === a.object ? stamp : undefined);
 
-    expect(await begin(two, b, { isGone })).toMatchObject({ kind: 'begun', forced: true });
+    expect(await begin(two, b, { goneAs })).toMatchObject({ kind: 'begun', forced: true });
 
     expect(await claims()).toEqual({ 'schema billing': b });
     const wish = { event: 'OBJECT_DELETE', generation: '1', operation: 'one' } as const;
@@ -123,6 +126,36 @@ describe('manifests in the registry', () => {
     await endManifest(one, a, { generation: '1', state: 'deleted', counts, claims: [] });
     expect(await claims()).toEqual({ 'schema billing': b });
     expect(await recordOf(one, a)).toMatchObject({ state: 'deleted', text: null, claims: [], before: [] });
+  });
+
+  it('take over nothing from one that was uploaded again since it was looked for', async () => {
+    const [one, two, three] = [await operation('one'), await operation('two'), await operation('three')];
+    await begin(one, a);
+    const stamp = stampOf(await recordOf(one, a));
+    await begin(three, a, { generation: '2' });
+    const goneAs = ({ object }: ManifestPlace) => (object === a.object ? stamp : undefined);
+
+    expect(await begin(two, b, { goneAs })).toMatchObject({ kind: 'conflict', conflicts: [{ holder: a }] });
+    expect(await claims()).toEqual({ 'schema billing': a });
+  });
+
+  it('have written down what is sent, until they ended: by nobody who was overtaken', async () => {
+    const [one, two] = [await operation('one'), await operation('two')];
+    await begin(one, a);
+    const ref = await manifestRef(one, a);
+    const id = 'f'.repeat(40);
+    const part = { key: 'grants billing', function: 'grant-roles', run: 'OBJECT_FINALIZE 1', hash: 'h' };
+    expect(await noteSent(one, ref, '1', [{ ...part, id, grants: true }], [])).toBeUndefined();
+    const { at } = (await recordOf(one, a))?.sent[id] ?? {};
+    await noteSent(one, ref, '1', [{ ...part, id, grants: true }], []);
+    expect((await recordOf(one, a))?.sent).toEqual({ [id]: { ...part, at, last: expect.any(Date) as Date } });
+
+    const begun = await begin(two, a, { generation: '2' });
+    expect(begun).toMatchObject({ sent: { [id]: part }, grantedBy: [id.slice(0, 20)] });
+    expect(await noteSent(one, ref, '1', [{ ...part, id: 'another', grants: true }], [])).toBe('2');
+    expect(Object.keys((await recordOf(one, a))?.sent ?? {})).toEqual([id]);
+    await endManifest(two, a, { generation: '2', state: 'applied', counts, claims: billing });
+    expect(await recordOf(one, a)).toMatchObject({ sent: {}, grantedBy: [id.slice(0, 20)] });
   });
 
   it('that are deleted keep their claims until they ended, and none after', async () => {
