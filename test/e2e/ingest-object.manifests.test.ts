@@ -442,8 +442,8 @@ describe('a manifest in a tenant’s folder', () => {
     const first = await uploaded(text(tenant, 'alice'), own);
     expect(first.record).toMatchObject({ state: 'succeeded' });
     expect(await members(`tenant_${tenant}`)).toContain('reader alice');
-    const sent = (await operationsOf('grant-roles')).filter((one) => one.tenant === tenant);
-    expect(sent).toMatchObject([{ state: 'succeeded' }]);
+    const sent = async () => (await operationsOf('grant-roles')).filter((one) => one.tenant === tenant);
+    expect(await sent()).toMatchObject([{ state: 'succeeded' }]);
     const used = (await quotaOf(cloud.stack.db, tenant))?.today ?? 0;
     expect(used).toBeGreaterThanOrEqual(1);
     expect((await uploaded(text(tenant, 'alice'), own)).record.summary).toMatchObject({ changed: 0 });
@@ -462,7 +462,9 @@ describe('a manifest in a tenant’s folder', () => {
     expect(await cloud.replayed(own, over.generation)).toMatchObject({ state: 'succeeded' });
     expect(await members(`tenant_${tenant}`)).toContain('reader bob');
 
+    const before = (await sent()).length;
     expect(await gone(own)).toMatchObject({ state: 'succeeded', summary: { changed: 1 } });
+    expect(await sent()).toHaveLength(before + 1);
     const left = await members(`tenant_${tenant}`);
     expect(left.filter((one) => one.startsWith('reader'))).toEqual([]);
   });

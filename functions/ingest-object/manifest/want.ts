@@ -102,7 +102,9 @@ function grantsOf(
   const listed = set.grants.map(({ wish }) => wish);
   const keys = new Set(listed.map((wish) => JSON.stringify([wish.principal, roleOf(wish)])));
   const logins = exact
-    ? loginGrants(manifest, set, known).filter((wish) => !keys.has(JSON.stringify([wish.principal, roleOf(wish)])))
+    ? loginGrants(manifest, set, known).filter(
+        (wish) => !keys.has(JSON.stringify([wish.principal, roleOf(wish)])),
+      )
     : [];
   // The database's own roles are made with the first of its schemas.
   const place = name === setName.database ? keysOf(firstSchema) : schemaOf(manifest, set);
