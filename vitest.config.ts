@@ -6,12 +6,14 @@ import { defineConfig } from 'vitest/config';
  */
 export const long = [
   'test/chaos/**/*.test.ts',
-  'test/cli/{dead-letters,send}.test.ts',
+  'test/cli/{dead-letters,operations,send}.test.ts',
   'test/bench/floor.test.ts',
   'test/e2e/{bootstrap,remove}-tenant.test.ts',
   'test/e2e/*.*.test.ts',
   'test/functions/bootstrap-tenant/saga.crash.test.ts',
-  'test/functions/ingest-object/media/crash.test.ts',
+  'test/functions/ingest-object/media/{crash,owner}.test.ts',
+  'test/functions/bootstrap-tenant/system.recreate.test.ts',
+  'test/functions/sync-repo-metadata/tables/staging.test.ts',
   'test/functions/rotate-secret/tenant-keys.test.ts',
   'test/shared/archive/**/*.test.ts',
 ];

@@ -134,6 +134,7 @@ describe('grants that a manifest no longer has', () => {
           expect(grantRolesMessage.safeParse(message).success).toBe(true);
         }
       }),
+      { numRuns: 30 },
     );
   });
 });
