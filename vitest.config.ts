@@ -8,7 +8,7 @@ export const long = [
   'test/chaos/**/*.test.ts',
   'test/cli/{dead-letters,operations,send}.test.ts',
   'test/bench/floor.test.ts',
-  'test/e2e/{bootstrap,remove}-tenant.test.ts',
+  'test/e2e/{bootstrap-tenant,drift,expiry,remove-tenant}.test.ts',
   'test/e2e/*.*.test.ts',
   'test/functions/bootstrap-tenant/saga.crash.test.ts',
   'test/functions/ingest-object/media/{crash,owner}.test.ts',
