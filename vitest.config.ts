@@ -2,13 +2,13 @@ import { defineConfig } from 'vitest/config';
 
 /**
  * Together they take longer than all others: a suite of its own, `npm run test:long`. Of what is tested end to end the first
- * file of each subject is not among them.
+ * file of each function is not among them.
  */
 export const long = [
   'test/chaos/**/*.test.ts',
   'test/cli/{dead-letters,operations,send}.test.ts',
   'test/bench/floor.test.ts',
-  'test/e2e/{bootstrap-tenant,drift,expiry,remove-tenant}.test.ts',
+  'test/e2e/{bootstrap-tenant,custom-roles,drift,expiry,offboard,principals,remove-tenant,secret-schedules}.test.ts',
   'test/e2e/*.*.test.ts',
   'test/functions/bootstrap-tenant/saga.crash.test.ts',
   'test/functions/ingest-object/media/{crash,owner}.test.ts',

@@ -8,6 +8,8 @@ export interface MediaOrder {
   readonly photographs: readonly string[];
   readonly folder: string;
   readonly atATime: number;
+  /** As one writes it, a pipeline for each file; or as fast as it can be: the original decoded once. */
+  readonly way: 'each' | 'once';
 }
 
 export interface MediaAnswer {
@@ -17,16 +19,15 @@ export interface MediaAnswer {
 }
 
 /**
- * The floor of what makes previews of photographs: a process of its own that has sharp make the same files, as fast as it
- * can, from disk to disk. The original is decoded once; the smaller ones are made of the largest.
+ * The floor of what makes previews of photographs: a process of its own that has sharp make the same files, from disk to disk.
  */
-async function carryOut({ photographs, folder, atATime }: MediaOrder): Promise<MediaAnswer> {
+async function carryOut({ photographs, folder, atATime, way }: MediaOrder): Promise<MediaAnswer> {
   const before = performance.now();
   let files = 0;
   let bytes = 0;
   await mkdir(folder, { recursive: true });
   await closedLoop([...photographs.entries()], atATime, async ([index, file]) => {
-    for (const [name, content] of await previewsOf(await readFile(file))) {
+    for (const [name, content] of await ways[way](await readFile(file))) {
       await writeFile(path.join(folder, `${index}-${name}`), content);
       files += 1;
       bytes += content.length;
@@ -35,7 +36,26 @@ async function carryOut({ photographs, folder, atATime }: MediaOrder): Promise<M
   return { ms: performance.now() - before, files, bytes };
 }
 
-async function previewsOf(content: Buffer): Promise<(readonly [string, Buffer])[]> {
+type Made = Promise<(readonly [string, Buffer])[]>;
+
+const ways: Readonly<Record<MediaOrder['way'], (content: Buffer) => Made>> = { each, once };
+
+async function each(content: Buffer): Made {
+  const scaled = (width: number, height?: number) =>
+    sharp(content)
+      .autoOrient()
+      .resize({ width, ...(height && { height, fit: 'inside' as const }), withoutEnlargement: true });
+  const made: (readonly [string, Buffer])[] = [];
+  for (const size of [1200, 800, 400]) {
+    made.push([`${size}.webp`, await scaled(size).webp({ quality: 80 }).toBuffer()]);
+    made.push([`${size}.png`, await scaled(size).png().toBuffer()]);
+  }
+  made.push(['thumbnail.jpg', await scaled(300, 300).jpeg({ quality: 85 }).toBuffer()]);
+  return made;
+}
+
+/** The smaller ones are made of the largest. */
+async function once(content: Buffer): Made {
   const { data, info } = await sharp(content)
     .autoOrient()
     .resize({ width: 1200, withoutEnlargement: true })
