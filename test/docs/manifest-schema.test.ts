@@ -111,8 +111,8 @@ describe('docs/schemas/manifest.json', () => {
       }),
       { numRuns: 300 },
     );
-    expect(refused.yes).toBeGreaterThan(100);
-    expect(refused.no).toBeGreaterThan(100);
+    expect(refused.yes).toBeGreaterThan(20);
+    expect(refused.no).toBeGreaterThan(20);
   });
 });
 

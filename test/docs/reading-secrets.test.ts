@@ -240,7 +240,8 @@ test('a connection that is lost, idle or borrowed, does not end the process', as
   await vi.waitFor(() => expect(errors).toEqual([expect.objectContaining({ code: '57P01' })]));
 
   await expect(loginOf(borrowed)).rejects.toThrow();
-  borrowed.release();
+  // The server's last words may be there before the end of the connection, by which the pool knows it.
+  borrowed.release(true);
   expect(await loginOf(pool)).toBe('billing_a');
 });
 
