@@ -74,9 +74,10 @@ async function lake(sky: string): Promise<Buffer> {
   return sharp(onItsSide)
     .jpeg({ quality: 90 })
     .withExif({
-      IFD0: { Make: 'Acme', Model: 'Box Camera 3', Orientation: '6' },
+      IFD0: { Make: 'Acme', Model: 'Box Camera 3' },
       IFD2: { DateTimeOriginal: '2026:06:21 21:04:00', OffsetTimeOriginal: '+02:00' },
     })
+    .withMetadata({ orientation: 6 })
     .toBuffer();
 }
 
